@@ -1,0 +1,2 @@
+//! The command `vairun`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Compares tensors: metrics, verdicts, diagnosis, golden layouts.

@@ -1,0 +1,1 @@
+//! Plans and runs graphs, and lets observers watch.

@@ -1,0 +1,22 @@
+//! The operators that vairun evaluates itself.
+//!
+//! One operator is one file; [`OPS`] lists them. An [`OpDef`] turns a node ([`NodeSpec`]) into an [`Operator`], which
+//! runs on values. The crate knows neither files nor tract: `vairun-tract` is another [`Provider`] beside it.
+
+mod attrs;
+mod def;
+mod error;
+mod list;
+mod operator;
+mod provider;
+mod spec;
+
+pub mod quant;
+
+pub use attrs::Attrs;
+pub use def::{Grade, OpDef};
+pub use error::{BuildError, OpError};
+pub use list::{OPS, OwnOps};
+pub use operator::{Context, Inputs, NoBodies, Operator, Outputs};
+pub use provider::{OpEntry, Provider};
+pub use spec::{InputSpec, NodeSpec};

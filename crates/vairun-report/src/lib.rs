@@ -1,0 +1,1 @@
+//! Turns records into terminal tables, JSON, HTML, Markdown and JUnit.

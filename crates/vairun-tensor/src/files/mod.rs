@@ -1,0 +1,1 @@
+//! Files that hold tensors: npy, npz, raw binary and text, safetensors.

@@ -1,0 +1,1 @@
+//! tract as a provider of kernels, and vairun's operators for tract.

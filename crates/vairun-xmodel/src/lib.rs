@@ -1,0 +1,1 @@
+//! Reads .xmodel (XIR) files.

@@ -1,0 +1,1 @@
+//! A self-contained interpreter for quantized ONNX models.
