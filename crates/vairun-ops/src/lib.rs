@@ -19,4 +19,4 @@ pub use error::{BuildError, OpError};
 pub use list::{OPS, OwnOps};
 pub use operator::{Context, Inputs, NoBodies, Operator, Outputs};
 pub use provider::{OpEntry, Provider};
-pub use spec::{InputSpec, NodeSpec};
+pub use spec::{InputSpec, Known, NodeSpec};

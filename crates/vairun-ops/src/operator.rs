@@ -23,6 +23,12 @@ pub trait Operator: Send + Sync {
         let _ = inputs;
         Ok(Vec::new())
     }
+
+    /// Whether equal inputs give equal outputs in every run; `false` for random numbers. What is pure and has only
+    /// constant inputs is computed once.
+    fn is_pure(&self) -> bool {
+        true
+    }
 }
 
 /// What the executor lends to an operator while it runs.

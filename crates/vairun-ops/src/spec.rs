@@ -16,6 +16,9 @@ pub struct NodeSpec<'a> {
     pub inputs: Vec<Option<InputSpec<'a>>>,
     /// The names of the outputs; `None` for one that is left out.
     pub outputs: Vec<Option<&'a str>>,
+    /// Whether a value that the reference runtime tolerates but no specification defines is computed as the reference
+    /// does (an unknown rounding method gives 0) instead of being refused.
+    pub permissive: bool,
 }
 
 /// What is known of an input before the node runs.
@@ -25,22 +28,35 @@ pub struct InputSpec<'a> {
     pub name: &'a str,
     /// The element type, where known.
     pub dtype: Option<DType>,
-    /// The value, where it is the same in every run.
+    /// The value, where it is known before the first run.
     pub constant: Option<&'a Tensor>,
+    /// Whether the value is the same in every run. A large constant that has yet to be computed (a dequantized
+    /// weight) is fixed, but not known before the first run: an operator may then prepare it at its first run.
+    pub fixed: bool,
+}
+
+/// What a plan knows of a value before it runs; the fields are those of [`InputSpec`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known<'a> {
+    /// The element type, where known.
+    pub dtype: Option<DType>,
+    /// The value, where it is known before the first run.
+    pub constant: Option<&'a Tensor>,
+    /// Whether the value is the same in every run.
+    pub fixed: bool,
 }
 
 impl<'a> NodeSpec<'a> {
-    /// From a node of `graph`; `dtype` and `constant` tell what is known of a value.
-    pub fn new(
-        graph: &'a Graph,
-        node: &'a Node,
-        dtype: impl Fn(ValueId) -> Option<DType>,
-        constant: impl Fn(ValueId) -> Option<&'a Tensor>,
-    ) -> Self {
-        let input = |id: ValueId| InputSpec {
-            name: graph.name_of(id),
-            dtype: dtype(id),
-            constant: constant(id),
+    /// From a node of `graph`; `known` tells what is known of a value.
+    pub fn new(graph: &'a Graph, node: &'a Node, known: impl Fn(ValueId) -> Known<'a>) -> Self {
+        let input = |id: ValueId| {
+            let Known { dtype, constant, fixed } = known(id);
+            InputSpec {
+                name: graph.name_of(id),
+                dtype,
+                constant,
+                fixed: fixed || constant.is_some(),
+            }
         };
         Self {
             name: &node.name,
@@ -48,6 +64,7 @@ impl<'a> NodeSpec<'a> {
             attributes: &node.attributes,
             inputs: node.inputs.iter().map(|id| id.map(input)).collect(),
             outputs: node.outputs.iter().map(|id| id.map(|id| graph.name_of(id))).collect(),
+            permissive: false,
         }
     }
 

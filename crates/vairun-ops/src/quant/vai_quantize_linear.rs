@@ -1,5 +1,7 @@
 //! `vai::QuantizeLinear`
+
 use crate::attrs::Attrs;
+
 use crate::def::{Grade, OpDef};
 use crate::error::BuildError;
 use crate::operator::Operator;
