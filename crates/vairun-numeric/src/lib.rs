@@ -1,1 +1,7 @@
 //! The arithmetic of quantized networks on slices: rounding, quantizers, block formats, narrow floats, integer kernels.
+//!
+//! Everything that decides a bit of a quantized result is here, in pure functions. There is no shared "quantize": each
+//! family names its own order of operations, built from the rules of [`round`]. The crate knows no tensors, graphs or
+//! files; preconditions are asserted, callers check them.
+
+pub mod round;
