@@ -60,26 +60,13 @@ fn list(problems: &[NodeProblem]) -> String {
 #[non_exhaustive]
 pub enum RunError {
     /// A node could not compute its outputs.
-    #[error("node `{node}` ({op}), which makes `{tensor}`:\n  {source}\n  inputs: {inputs}")]
-    Node {
-        /// The node's name; nodes of bodies after the names of the nodes around them.
-        node: String,
-        /// Its operator.
-        op: OpId,
-        /// Its first output.
-        tensor: String,
-        /// Types and shapes of its inputs.
-        inputs: String,
-        /// What the operator says.
-        source: OpError,
-    },
+    #[error(transparent)]
+    Node(Box<NodeFailure>),
     /// A node gave fewer outputs than the graph reads.
-    #[error("node `{node}` ({op}) gave {got} outputs, `{tensor}` is not among them")]
+    #[error("node `{node}` gave {got} outputs, `{tensor}` is not among them")]
     MissingOutput {
         /// The node's name.
         node: String,
-        /// Its operator.
-        op: OpId,
         /// The output that is missing.
         tensor: String,
         /// How many outputs it gave.
@@ -99,6 +86,22 @@ pub enum RunError {
     /// An observer stopped the run.
     #[error(transparent)]
     Observer(ObserverError),
+}
+
+/// A node that could not compute its outputs.
+#[derive(Debug, Error)]
+#[error("node `{node}` ({op}), which makes `{tensor}`:\n  {source}\n  inputs: {inputs}")]
+pub struct NodeFailure {
+    /// The node's name; for a node of a body, after the names of the nodes around it.
+    pub node: String,
+    /// Its operator.
+    pub op: OpId,
+    /// Its first output.
+    pub tensor: String,
+    /// Names, types and shapes of its inputs.
+    pub inputs: String,
+    /// What the operator says.
+    pub source: OpError,
 }
 
 #[cfg(test)]

@@ -13,6 +13,6 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-pub use error::{NodeProblem, PlanError, RunError};
+pub use error::{NodeFailure, NodeProblem, PlanError, RunError};
 pub use observer::{NodeEvent, Observer, ObserverError, Silent};
 pub use plan::{Contractions, Options, Plan};

@@ -5,7 +5,7 @@ use vairun_graph::{Graph, Node, ValueId};
 use vairun_ops::{Context, Inputs, OpError, Operator, Outputs};
 use vairun_tensor::{DType, Value};
 
-use crate::error::RunError;
+use crate::error::{NodeFailure, RunError};
 use crate::observer::{NodeEvent, Observer};
 use crate::plan::{Contractions, Kernel, Plan, Step};
 
@@ -127,7 +127,6 @@ impl Plan {
             Some(value) => Ok((id, value.clone())),
             None => Err(RunError::MissingOutput {
                 node: watch.scoped(&node.name),
-                op: node.op.clone(),
                 tensor: self.graph.name_of(id).to_owned(),
                 got: outputs.len(),
             }),
@@ -181,7 +180,7 @@ impl Plan {
         let name = |id: &Option<ValueId>| id.map_or("", |id| self.graph.name_of(id));
         let named =
             node.inputs.iter().zip(kinds).map(|(id, kind)| format!("`{}` {kind}", name(id)));
-        RunError::Node {
+        RunError::Node(Box::new(NodeFailure {
             node: watch.scoped(&node.name),
             op: node.op.clone(),
             tensor: node
@@ -190,7 +189,7 @@ impl Plan {
                 .map_or_else(String::new, |id| self.graph.name_of(id).to_owned()),
             inputs: named.collect::<Vec<_>>().join(", "),
             source,
-        }
+        }))
     }
 }
 

@@ -3,6 +3,9 @@ use crate::error::BuildError;
 use crate::operator::Operator;
 use crate::spec::NodeSpec;
 
+/// Turns a node into an operator.
+pub type Build = fn(&NodeSpec, &Attrs) -> Result<Box<dyn Operator>, BuildError>;
+
 /// One operator: its names, what is known of it, and how a node becomes something that runs.
 pub struct OpDef {
     /// `(domain, op_type)`, the current name first, then older names of the same operator.
@@ -17,7 +20,7 @@ pub struct OpDef {
     /// How well its results are proven.
     pub grade: Grade,
     /// Reads the attributes. What it leaves unread is reported by the caller.
-    pub build: fn(&NodeSpec, &Attrs) -> Result<Box<dyn Operator>, BuildError>,
+    pub build: Build,
 }
 
 /// How well the results of an operator are proven.

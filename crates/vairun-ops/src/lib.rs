@@ -14,7 +14,7 @@ mod spec;
 pub mod quant;
 
 pub use attrs::Attrs;
-pub use def::{Grade, OpDef};
+pub use def::{Build, Grade, OpDef};
 pub use error::{BuildError, OpError};
 pub use list::{OPS, OwnOps};
 pub use operator::{Context, Inputs, NoBodies, Operator, Outputs};
