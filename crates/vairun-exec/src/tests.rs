@@ -180,7 +180,7 @@ fn a_node_that_fails_is_named_with_its_inputs() {
     let (plan, _) = plan(graph());
     let error = plan.run(vec![Some(Tensor::vector(vec![1f32, 2.0]).into())], None).unwrap_err();
     assert!(
-        matches!(&error, RunError::Node { node, tensor, .. } if node == "sum" && tensor == "y")
+        matches!(&error, RunError::Node(failure) if failure.node == "sum" && failure.tensor == "y")
     );
     let text = error.to_string();
     assert!(text.contains("x has shape [2], expected one element"), "{text}");
