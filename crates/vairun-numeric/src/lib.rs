@@ -4,4 +4,5 @@
 //! family names its own order of operations, built from the rules of [`round`]. The crate knows no tensors, graphs or
 //! files; preconditions are asserted, callers check them.
 
+pub mod contraction;
 pub mod round;

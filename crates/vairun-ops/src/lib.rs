@@ -11,6 +11,7 @@ mod operator;
 mod provider;
 mod spec;
 
+pub mod contraction;
 pub mod quant;
 
 pub use attrs::Attrs;

@@ -1,0 +1,101 @@
+use vairun_numeric::contraction::{MatMulShape, matmul};
+use vairun_tensor::Tensor;
+
+use super::finish::{Finish, finish};
+use super::side::Side;
+use crate::error::OpError;
+use crate::operator::Inputs;
+
+/// numpy's `matmul`: batches broadcast, a vector is a row on the left and a column on the right.
+pub(super) fn run(inputs: &Inputs) -> Result<Option<Tensor>, OpError> {
+    let (a, b) = (inputs.tensor(0, "A")?, inputs.tensor(1, "B")?);
+    let (Some(a_side), Some(b_side)) = (Side::new(a), Side::new(b)) else { return Ok(None) };
+    let along_sum = b_side.axis.is_some_and(|axis| axis + 1 != b.rank() || b.rank() == 1);
+    if a_side.axis.is_some() || along_sum {
+        return Ok(None);
+    }
+    let Shapes { a: a_batch, b: b_batch, out: batch, m, k, n, shape } =
+        Shapes::new(a.shape(), b.shape())?;
+    let Some(scales) = a_side.product(&b_side, n) else { return Ok(None) };
+    let Some(finishes) = Finish::all(&scales, None) else { return Ok(None) };
+    let batches: usize = batch.iter().product();
+    // A matrix on the right is the same for all batches of a: their rows make one tall matrix.
+    let (tasks, m) = if b_batch.iter().all(|&d| d == 1) && a_batch == batch {
+        (1, batches * m)
+    } else {
+        (batches, m)
+    };
+    let product = MatMulShape { m, k, n, a_transposed: false, b_transposed: false };
+    let mut out = Vec::with_capacity(batches * m * n);
+    for task in 0..if batches == 0 { 0 } else { tasks } {
+        let a = a_side.part(place(task, &batch, &a_batch) * m * k, m * k);
+        let b = b_side.part(place(task, &batch, &b_batch) * k * n, k * n);
+        let Some(sums) = matmul(product, &a, &b) else { return Ok(None) };
+        out.extend(finish(&sums, &finishes, 1));
+    }
+    Ok(Some(Tensor::new(&shape, out)?))
+}
+
+struct Shapes {
+    /// The batches of each operand and of the result, of one rank.
+    a: Vec<usize>,
+    b: Vec<usize>,
+    out: Vec<usize>,
+    m: usize,
+    k: usize,
+    n: usize,
+    /// Of the result.
+    shape: Vec<usize>,
+}
+
+impl Shapes {
+    fn new(a: &[usize], b: &[usize]) -> Result<Self, OpError> {
+        let wrong = || OpError::Shape {
+            input: "A".into(),
+            got: a.to_vec(),
+            expected: format!("one that multiplies with B {b:?}"),
+        };
+        let (a_batch, m, k) = match a {
+            [] => return Err(wrong()),
+            &[k] => (&[][..], None, k),
+            [batch @ .., m, k] => (batch, Some(*m), *k),
+        };
+        let (b_batch, rows, n) = match b {
+            [] => return Err(wrong()),
+            &[rows] => (&[][..], rows, None),
+            [batch @ .., rows, n] => (batch, *rows, Some(*n)),
+        };
+        let rank = a_batch.len().max(b_batch.len());
+        let padded = |batch: &[usize]| [&vec![1; rank - batch.len()][..], batch].concat();
+        let (a_batch, b_batch) = (padded(a_batch), padded(b_batch));
+        let out: Option<Vec<usize>> =
+            a_batch.iter().zip(&b_batch).map(|pair| broadcast(*pair.0, *pair.1)).collect();
+        let out = out.filter(|_| rows == k).ok_or_else(wrong)?;
+        let shape: Vec<usize> = out.iter().copied().chain(m).chain(n).collect();
+        let count = shape.iter().try_fold(1usize, |count, &d| count.checked_mul(d));
+        if count.is_none_or(|count| count > isize::MAX as usize / 16) {
+            return Err(OpError::TooLarge(shape));
+        }
+        Ok(Self { a: a_batch, b: b_batch, out, m: m.unwrap_or(1), k, n: n.unwrap_or(1), shape })
+    }
+}
+
+fn broadcast(a: usize, b: usize) -> Option<usize> {
+    match (a, b) {
+        (a, b) if a == b => Some(a),
+        (1, b) => Some(b),
+        (a, 1) => Some(a),
+        _ => None,
+    }
+}
+
+/// The matrix of an operand with batches `own` that belongs to matrix `at` of the result.
+fn place(mut at: usize, batch: &[usize], own: &[usize]) -> usize {
+    let (mut place, mut step) = (0, 1);
+    for (&length, &own) in batch.iter().zip(own).rev() {
+        place += step * (at % length).min(own - 1);
+        step *= own;
+        at /= length;
+    }
+    place
+}
