@@ -1,0 +1,105 @@
+//! A node of the table, ready to run.
+
+use tract_onnx::pb::NodeProto;
+use tract_onnx::prelude::{IntoTValue, TVec};
+use vairun_ops::{Context, Inputs, OpError, Operator, Outputs};
+use vairun_tensor::{DType, Tensor, Value};
+
+use crate::cache::{Cache, Key};
+use crate::convert::{datum_type, from_tract, kernel, to_tract};
+use crate::plan::{Plan, Source};
+use crate::table::TractOp;
+
+/// How an input reaches tract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// Given in each run.
+    Data,
+    /// Part of the plan; its content is part of the plan's key.
+    Parameter,
+    /// Part of the plan, the same in every run.
+    Fixed,
+}
+
+/// A node, its attributes checked, and the plans that have been made for it.
+pub(crate) struct TractNode {
+    op: &'static TractOp,
+    proto: NodeProto,
+    opset: i64,
+    /// One for each input of the node; `None` for one that is left out.
+    roles: Vec<Option<Role>>,
+    plans: Cache,
+}
+
+impl TractNode {
+    /// `fixed` tells for each input whether it is the same in every run; `None` where it is left out.
+    pub(crate) fn new(
+        op: &'static TractOp,
+        proto: NodeProto,
+        opset: i64,
+        fixed: &[Option<bool>],
+    ) -> Self {
+        let role = |(i, fixed): (usize, &Option<bool>)| {
+            fixed.map(|fixed| match (fixed, op.input(i).parameter) {
+                // A plan needs something to run on, or tract would compute the node while it plans.
+                _ if i == 0 => Role::Data,
+                (true, _) => Role::Fixed,
+                (false, true) => Role::Parameter,
+                (false, false) => Role::Data,
+            })
+        };
+        let roles = fixed.iter().enumerate().map(role).collect();
+        Self { op, proto, opset, roles, plans: Cache::default() }
+    }
+
+    /// The inputs that are present, each with its role.
+    fn present<'a>(&self, inputs: &'a Inputs) -> Result<Vec<(Role, &'a Tensor)>, OpError> {
+        let mut present = Vec::with_capacity(self.roles.len());
+        for (i, role) in self.roles.iter().enumerate() {
+            if let Some(role) = role {
+                let name = self.op.input(i).name;
+                let tensor = inputs.tensor(i, name)?;
+                self.op.expect_type(i, tensor.dtype())?;
+                present.push((*role, tensor));
+            }
+        }
+        Ok(present)
+    }
+
+    fn plan(&self, present: &[(Role, &Tensor)]) -> Result<Plan, OpError> {
+        let source = |&(role, tensor): &(Role, &Tensor)| match (role, datum_type(tensor.dtype())) {
+            (Role::Data, Some(dtype)) => Ok(Source::Data(dtype, tensor.shape().to_vec())),
+            _ => Ok(Source::Constant(to_tract(tensor)?.into())),
+        };
+        let sources = present.iter().map(source).collect::<Result<_, OpError>>()?;
+        Plan::new(&self.proto, self.opset, sources).map_err(kernel)
+    }
+}
+
+impl Operator for TractNode {
+    fn run(&self, inputs: Inputs, _: &mut dyn Context) -> Result<Outputs, OpError> {
+        let present = self.present(&inputs)?;
+        let mut key = Key::default();
+        for (role, tensor) in &present {
+            match role {
+                Role::Data => key.add_data(tensor),
+                Role::Parameter => key.add_parameter(tensor),
+                Role::Fixed => {}
+            }
+        }
+        let plan = self.plans.get(key, || self.plan(&present))?;
+        let data = present.iter().filter(|(role, _)| *role == Role::Data);
+        let data = data
+            .map(|(_, tensor)| Ok(to_tract(tensor)?.into_tvalue()))
+            .collect::<Result<TVec<_>, OpError>>()?;
+        let outputs = plan.run(data).map_err(kernel)?;
+        outputs.iter().map(|output| from_tract(output).map(Value::Tensor)).collect()
+    }
+
+    fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
+        for (i, dtype) in inputs.iter().enumerate().filter_map(|(i, dtype)| Some((i, (*dtype)?))) {
+            self.op.expect_type(i, dtype)?;
+        }
+        Ok(self.op.output_types(inputs.first().copied().flatten(), self.proto.output.len()))
+    }
+}

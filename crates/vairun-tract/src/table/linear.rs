@@ -1,0 +1,73 @@
+//! Convolutions and matrix products.
+
+use tract_onnx::pb::NodeProto;
+
+use super::input::{F32, FLOATS};
+use super::{Accept, BASE, Input, LATEST, TractOp};
+use crate::node::{remove, text};
+
+pub(crate) const AUTO_PAD: Accept = Accept::Words(&["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"]);
+
+pub(crate) static OPS: &[TractOp] = &[
+    TractOp {
+        name: "Conv",
+        summary: "convolution",
+        inputs: &[
+            Input::data("X", FLOATS),
+            Input::data("W", FLOATS),
+            Input::data("B", FLOATS).optional(),
+        ],
+        attributes: &[
+            ("auto_pad", AUTO_PAD),
+            ("dilations", Accept::Sizes),
+            ("group", Accept::Int),
+            ("kernel_shape", Accept::Sizes),
+            ("pads", Accept::Sizes),
+            ("strides", Accept::Sizes),
+        ],
+        adapt: pads_or_auto_pad,
+        ..BASE
+    },
+    TractOp {
+        name: "ConvTranspose",
+        summary: "transposed convolution",
+        inputs: &[Input::data("X", F32), Input::data("W", F32), Input::data("B", F32).optional()],
+        attributes: &[
+            ("auto_pad", AUTO_PAD),
+            ("dilations", Accept::Sizes),
+            ("group", Accept::Int),
+            ("kernel_shape", Accept::Sizes),
+            ("output_padding", Accept::Sizes),
+            ("pads", Accept::Sizes),
+            ("strides", Accept::Sizes),
+        ],
+        adapt: pads_or_auto_pad,
+        ..BASE
+    },
+    TractOp {
+        name: "Gemm",
+        opsets: 7..=LATEST,
+        summary: "alpha·A·B + beta·C",
+        inputs: &[Input::data("A", F32), Input::data("B", F32), Input::data("C", F32).optional()],
+        attributes: &[
+            ("alpha", Accept::Float),
+            ("beta", Accept::Float),
+            ("transA", Accept::Flag),
+            ("transB", Accept::Flag),
+        ],
+        ..BASE
+    },
+    TractOp {
+        name: "MatMul",
+        summary: "matrix product as numpy's",
+        inputs: &[Input::data("A", FLOATS), Input::data("B", FLOATS)],
+        ..BASE
+    },
+];
+
+/// tract takes `pads` where both are given; ONNX's reference and onnxruntime take `auto_pad`.
+pub(crate) fn pads_or_auto_pad(node: &mut NodeProto) {
+    if text(node, "auto_pad").is_some_and(|mode| mode != b"NOTSET") {
+        remove(node, "pads");
+    }
+}
