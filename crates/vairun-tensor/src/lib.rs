@@ -6,6 +6,7 @@
 //! Types that Rust lacks are carried by a wider one, one element each (never packed): `I4`, `I2` in `i8`; `U4`, `U2`
 //! in `u8`; the float8 and float4 types as their raw bits in `u8`. [`DType::carrier`] names the type in memory.
 
+mod array;
 mod dtype;
 mod element;
 pub mod files;

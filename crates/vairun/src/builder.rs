@@ -1,0 +1,137 @@
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use vairun_exec::{Contractions, Options};
+use vairun_ops::{BuildError, NodeSpec, OpEntry, Operator, OwnOps, Provider};
+use vairun_tract::TractOps;
+
+use crate::custom::Custom;
+use crate::error::Error;
+use crate::model::Model;
+
+/// How a model is run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Exec {
+    /// Chains between quantizers in integers, with the bits of [`Exec::Unfused`]; runs that are observed are unfused.
+    #[default]
+    Fused,
+    /// Every node for itself.
+    Unfused,
+    /// Every node for itself, and contractions of dequantized operands in float32: the literal reading of the file,
+    /// as onnxruntime computes it with its optimizations disabled. The only choice that changes numbers.
+    Float,
+}
+
+/// Settings of a model before it is loaded; [`Model::builder`] starts.
+#[derive(Clone, Default)]
+pub struct Builder {
+    pub(crate) exec: Exec,
+    pub(crate) threads: Option<usize>,
+    pub(crate) dims: BTreeMap<String, usize>,
+    pub(crate) permissive: bool,
+    providers: Vec<Arc<dyn Provider>>,
+}
+
+impl Builder {
+    /// How nodes are evaluated; [`Exec::Fused`] if not set.
+    #[must_use]
+    pub fn exec(self, exec: Exec) -> Self {
+        Self { exec, ..self }
+    }
+
+    /// How many threads a run uses; if not set, one for each core. The results have the same bits for any number.
+    #[must_use]
+    pub fn threads(self, threads: usize) -> Self {
+        Self { threads: Some(threads.max(1)), ..self }
+    }
+
+    /// The value of a symbolic dimension: an input that contradicts it is refused.
+    #[must_use]
+    pub fn dim(mut self, symbol: impl Into<String>, value: usize) -> Self {
+        self.dims.insert(symbol.into(), value);
+        self
+    }
+
+    /// Computes what no specification defines as the reference runtime does, instead of refusing it: an unknown
+    /// rounding method of `vai::QuantizeLinear` gives 0.
+    #[must_use]
+    pub fn permissive(self, permissive: bool) -> Self {
+        Self { permissive, ..self }
+    }
+
+    /// Adds an operator, or replaces one.
+    #[must_use]
+    pub fn operator(
+        self,
+        domain: &str,
+        op_type: &str,
+        build: impl Fn(&NodeSpec) -> Result<Box<dyn Operator>, BuildError> + Send + Sync + 'static,
+    ) -> Self {
+        let domain = if domain == "ai.onnx" { "" } else { domain };
+        let (domain, op_type) = (domain.to_owned(), op_type.to_owned());
+        self.provider(Arc::new(Custom { domain, op_type, build: Arc::new(build) }))
+    }
+
+    /// Adds a provider of operators, asked before vairun's own.
+    #[must_use]
+    pub fn provider(mut self, provider: Arc<dyn Provider>) -> Self {
+        self.providers.push(provider);
+        self
+    }
+
+    /// Every operator that a model built with these settings can use.
+    pub fn operators(&self) -> Vec<OpEntry> {
+        self.all_providers().iter().flat_map(|provider| provider.entries()).collect()
+    }
+
+    pub(crate) fn all_providers(&self) -> Vec<Arc<dyn Provider>> {
+        let built_in: [Arc<dyn Provider>; 2] = [Arc::new(OwnOps), Arc::new(TractOps::default())];
+        self.providers.iter().cloned().chain(built_in).collect()
+    }
+
+    pub(crate) fn options(&self) -> Options {
+        let contractions = if self.exec == Exec::Float { Contractions::Float } else { Contractions::Exact };
+        Options { contractions, permissive: self.permissive }
+    }
+
+    /// Loads the model at `path`. External data is read from its folder and nowhere else.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::Unsupported`] with every node that cannot be evaluated, [`Error::Setting`].
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<Model, Error> {
+        let path = path.as_ref();
+        let read = || tracing::info_span!("load", path = %path.display()).in_scope(|| vairun_onnx::read(path));
+        let model = read().map_err(|source| Error::Read { path: Some(path.into()), source: source.into() })?;
+        Model::new(model, self)
+    }
+
+    /// Loads a model from memory; it cannot have external data.
+    ///
+    /// # Errors
+    /// As [`Builder::open`].
+    pub fn from_bytes(&self, bytes: &[u8]) -> Result<Model, Error> {
+        let model = vairun_onnx::read_bytes(bytes, None)
+            .map_err(|source| Error::Read { path: None, source: source.into() })?;
+        Model::new(model, self)
+    }
+
+    /// Loads a model from a reader, to its end; it cannot have external data.
+    ///
+    /// # Errors
+    /// As [`Builder::open`].
+    pub fn from_reader(&self, mut reader: impl Read) -> Result<Model, Error> {
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).map_err(|source| Error::Read { path: None, source: source.into() })?;
+        self.from_bytes(&bytes)
+    }
+
+    /// Makes a model from a graph that is already in memory.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`], [`Error::Setting`].
+    pub fn from_graph(&self, model: vairun_graph::Model) -> Result<Model, Error> {
+        Model::new(model, self)
+    }
+}
