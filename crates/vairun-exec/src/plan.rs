@@ -33,7 +33,6 @@ pub struct Plan {
     pub(crate) graph: Arc<Graph>,
     pub(crate) steps: Vec<Step>,
     pub(crate) constants: Constants,
-    pub(crate) options: Options,
 }
 
 /// One node of a plan.
@@ -85,7 +84,7 @@ impl Plan {
         }
         let mut steps: Vec<Step> = steps.into_iter().flatten().collect();
         plan_drops(&graph, &mut steps);
-        Ok(Self { graph, steps, constants, options: options.clone() })
+        Ok(Self { graph, steps, constants })
     }
 
     /// The graph.

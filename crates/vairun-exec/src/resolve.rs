@@ -1,14 +1,46 @@
 use std::sync::Arc;
 
-use vairun_ops::{BuildError, NodeSpec, Operator, Provider};
+use vairun_ops::contraction::Contraction;
+use vairun_ops::{
+    Attrs, BuildError, Context, Inputs, NodeSpec, OpError, Operator, Outputs, Provider,
+};
+use vairun_tensor::DType;
 
-use crate::plan::Options;
+use crate::plan::{Contractions, Options};
 
 /// The operator for a node from the first provider that has it; `Err(None)` where nobody has.
 pub(crate) fn resolve(
     spec: &NodeSpec,
     providers: &[Arc<dyn Provider>],
-    _options: &Options,
+    options: &Options,
 ) -> Result<Box<dyn Operator>, Option<BuildError>> {
-    providers.iter().find_map(|provider| provider.build(spec)).ok_or(None)?.map_err(Some)
+    let found = providers.iter().find_map(|provider| provider.build(spec));
+    let float = found.ok_or(None)?.map_err(Some)?;
+    if options.contractions == Contractions::Float {
+        return Ok(float);
+    }
+    // Attributes that the exact form does not read were checked by the provider of the float form.
+    match Contraction::from_node(spec, &Attrs::new(spec.attributes)).map_err(Some)? {
+        Some(exact) => Ok(Box::new(ExactOr { exact, float })),
+        None => Ok(float),
+    }
+}
+
+/// A contraction: exact where both operands were dequantized, else whatever the provider of the float form computes.
+struct ExactOr {
+    exact: Contraction,
+    float: Box<dyn Operator>,
+}
+
+impl Operator for ExactOr {
+    fn run(&self, inputs: Inputs, context: &mut dyn Context) -> Result<Outputs, OpError> {
+        match self.exact.run(&inputs)? {
+            Some(y) => Ok(vec![y.into()]),
+            None => self.float.run(inputs, context),
+        }
+    }
+
+    fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
+        self.float.output_dtypes(inputs)
+    }
 }

@@ -7,7 +7,7 @@ use vairun_tensor::{DType, Value};
 
 use crate::error::{NodeFailure, RunError};
 use crate::observer::{NodeEvent, Observer};
-use crate::plan::{Contractions, Kernel, Plan, Step};
+use crate::plan::{Kernel, Plan, Step};
 
 impl Plan {
     /// Runs the graph: the values of its outputs, in order. `inputs` stand for the graph's inputs, in order; one that
@@ -315,10 +315,6 @@ impl Context for Bodies<'_, '_> {
         });
         self.watch.scope.truncate(outer);
         result.map_err(|error| OpError::Body(Box::new(error)))
-    }
-
-    fn exact_contractions(&self) -> bool {
-        self.plan.options.contractions == Contractions::Exact
     }
 }
 

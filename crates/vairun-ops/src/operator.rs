@@ -38,11 +38,6 @@ pub trait Context {
     /// # Errors
     /// [`OpError::Body`] with the error of the node that failed.
     fn run_body(&mut self, body: &str, inputs: Vec<Value>) -> Result<Outputs, OpError>;
-
-    /// Whether contractions of dequantized operands are computed in integers (`false`: `--exec float`).
-    fn exact_contractions(&self) -> bool {
-        true
-    }
 }
 
 /// A context for operators without bodies.

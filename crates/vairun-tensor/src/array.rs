@@ -11,14 +11,16 @@ impl Tensor {
     /// [`TensorError::DType`] where it is not.
     pub fn to_array<T: Element>(&self) -> Result<ArrayD<T>, TensorError> {
         let data = self.as_slice::<T>()?.to_vec();
-        Ok(Array::from_shape_vec(IxDyn(self.shape()), data).expect("a tensor's elements fill its shape"))
+        Ok(Array::from_shape_vec(IxDyn(self.shape()), data)
+            .expect("a tensor's elements fill its shape"))
     }
 }
 
 impl<T: Element, S: Data<Elem = T>, D: Dimension> From<&ArrayBase<S, D>> for Tensor {
     /// A copy in row-major order, whatever the array's layout is.
     fn from(array: &ArrayBase<S, D>) -> Self {
-        Self::new(array.shape(), array.iter().cloned().collect()).expect("an array's elements fill its shape")
+        Self::new(array.shape(), array.iter().cloned().collect())
+            .expect("an array's elements fill its shape")
     }
 }
 
@@ -31,7 +33,11 @@ impl<T: Element, D: Dimension> From<Array<T, D>> for Tensor {
         let (data, offset) = array.into_raw_vec_and_offset();
         let count = shape.iter().product();
         let start = offset.unwrap_or(0);
-        let data = if start == 0 && data.len() == count { data } else { data[start..start + count].to_vec() };
+        let data = if start == 0 && data.len() == count {
+            data
+        } else {
+            data[start..start + count].to_vec()
+        };
         Self::new(&shape, data).expect("an array's elements fill its shape")
     }
 }
@@ -66,7 +72,10 @@ mod tests {
     #[test]
     fn any_layout_becomes_row_major() {
         let array = arr2(&[[1i32, 2], [3, 4]]);
-        assert_eq!(Tensor::from(array.clone().reversed_axes()).as_slice::<i32>().unwrap(), [1, 3, 2, 4]);
+        assert_eq!(
+            Tensor::from(array.clone().reversed_axes()).as_slice::<i32>().unwrap(),
+            [1, 3, 2, 4]
+        );
         assert_eq!(Tensor::from(array.slice_move(s![1.., ..])).as_slice::<i32>().unwrap(), [3, 4]);
     }
 }

@@ -92,7 +92,8 @@ impl Builder {
     }
 
     pub(crate) fn options(&self) -> Options {
-        let contractions = if self.exec == Exec::Float { Contractions::Float } else { Contractions::Exact };
+        let contractions =
+            if self.exec == Exec::Float { Contractions::Float } else { Contractions::Exact };
         Options { contractions, permissive: self.permissive }
     }
 
@@ -102,8 +103,11 @@ impl Builder {
     /// [`Error::Read`], [`Error::Unsupported`] with every node that cannot be evaluated, [`Error::Setting`].
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Model, Error> {
         let path = path.as_ref();
-        let read = || tracing::info_span!("load", path = %path.display()).in_scope(|| vairun_onnx::read(path));
-        let model = read().map_err(|source| Error::Read { path: Some(path.into()), source: source.into() })?;
+        let read = || {
+            tracing::info_span!("load", path = %path.display()).in_scope(|| vairun_onnx::read(path))
+        };
+        let model = read()
+            .map_err(|source| Error::Read { path: Some(path.into()), source: source.into() })?;
         Model::new(model, self)
     }
 
@@ -123,7 +127,9 @@ impl Builder {
     /// As [`Builder::open`].
     pub fn from_reader(&self, mut reader: impl Read) -> Result<Model, Error> {
         let mut bytes = Vec::new();
-        reader.read_to_end(&mut bytes).map_err(|source| Error::Read { path: None, source: source.into() })?;
+        reader
+            .read_to_end(&mut bytes)
+            .map_err(|source| Error::Read { path: None, source: source.into() })?;
         self.from_bytes(&bytes)
     }
 

@@ -3,7 +3,8 @@ use std::sync::Arc;
 use vairun_ops::{BuildError, Grade, NodeSpec, OpEntry, Operator, Provider};
 
 /// Turns a node into an operator of your own.
-pub type BuildOperator = Arc<dyn Fn(&NodeSpec) -> Result<Box<dyn Operator>, BuildError> + Send + Sync>;
+pub type BuildOperator =
+    Arc<dyn Fn(&NodeSpec) -> Result<Box<dyn Operator>, BuildError> + Send + Sync>;
 
 /// One operator that an application adds.
 pub(crate) struct Custom {
@@ -14,7 +15,8 @@ pub(crate) struct Custom {
 
 impl Provider for Custom {
     fn build(&self, spec: &NodeSpec) -> Option<Result<Box<dyn Operator>, BuildError>> {
-        (spec.op.domain == self.domain && spec.op.op_type == self.op_type).then(|| (self.build)(spec))
+        (spec.op.domain == self.domain && spec.op.op_type == self.op_type)
+            .then(|| (self.build)(spec))
     }
 
     fn entries(&self) -> Vec<OpEntry> {

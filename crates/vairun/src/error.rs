@@ -121,7 +121,9 @@ impl From<RunError> for Error {
                 Self::Node { node, op, tensor, inputs, source }
             }
             RunError::Observer(error) => Self::Observer(error),
-            RunError::MissingInput(name) => Self::Inputs(vec![InputProblem::Missing { name, given: Vec::new() }]),
+            RunError::MissingInput(name) => {
+                Self::Inputs(vec![InputProblem::Missing { name, given: Vec::new() }])
+            }
             other => Self::Graph(other.to_string()),
         }
     }

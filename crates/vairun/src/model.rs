@@ -81,14 +81,25 @@ impl Model {
     pub(crate) fn new(source: vairun_graph::Model, builder: &Builder) -> Result<Self, Error> {
         let graph = Arc::new(source.graph.clone());
         let plan = tracing::info_span!("plan", nodes = graph.nodes.len())
-            .in_scope(|| Plan::new(Arc::clone(&graph), &builder.all_providers(), &builder.options()))
+            .in_scope(|| {
+                Plan::new(Arc::clone(&graph), &builder.all_providers(), &builder.options())
+            })
             .map_err(Unsupported)?;
         let has_default = |id| graph.initializers.contains_key(id);
-        let inputs = graph.inputs.iter().map(|id| Port::new(graph.value(*id), has_default(id))).collect();
+        let inputs =
+            graph.inputs.iter().map(|id| Port::new(graph.value(*id), has_default(id))).collect();
         let outputs = graph.outputs.iter().map(|&id| Port::new(graph.value(id), false)).collect();
-        let pool = builder.threads.map(|n| ThreadPoolBuilder::new().num_threads(n).build()).transpose();
+        let pool =
+            builder.threads.map(|n| ThreadPoolBuilder::new().num_threads(n).build()).transpose();
         let pool = pool.map_err(|error| Error::Setting(format!("threads: {error}")))?;
-        Ok(Self(Arc::new(Shared { plan, source, inputs, outputs, dims: builder.dims.clone(), pool })))
+        Ok(Self(Arc::new(Shared {
+            plan,
+            source,
+            inputs,
+            outputs,
+            dims: builder.dims.clone(),
+            pool,
+        })))
     }
 
     /// What a run needs, in the order of the model.
@@ -124,11 +135,19 @@ impl Model {
     ///
     /// # Errors
     /// As [`Model::run`], and [`Error::Observer`].
-    pub fn observe(&self, inputs: Inputs, observer: &mut (dyn Observer + Send)) -> Result<Outputs, Error> {
+    pub fn observe(
+        &self,
+        inputs: Inputs,
+        observer: &mut (dyn Observer + Send),
+    ) -> Result<Outputs, Error> {
         self.run_with(inputs, Some(observer))
     }
 
-    fn run_with(&self, inputs: Inputs, observer: Option<&mut (dyn Observer + Send)>) -> Result<Outputs, Error> {
+    fn run_with(
+        &self,
+        inputs: Inputs,
+        observer: Option<&mut (dyn Observer + Send)>,
+    ) -> Result<Outputs, Error> {
         let values = self.bind(inputs)?;
         let span = tracing::info_span!("run");
         let run = || {
@@ -155,14 +174,19 @@ impl Model {
                 Some(value) => problems.extend(check(port, value, &mut dims)),
                 None if port.has_default => {}
                 None => {
-                    problems.push(InputProblem::Missing { name: port.name.clone(), given: given.clone() });
+                    problems.push(InputProblem::Missing {
+                        name: port.name.clone(),
+                        given: given.clone(),
+                    });
                 }
             }
             values.push(value);
         }
         let known = || self.0.inputs.iter().map(|port| port.name.clone()).collect();
         problems.extend(
-            inputs.iter().map(|(name, _)| InputProblem::Unknown { name: name.to_owned(), known: known() }),
+            inputs
+                .iter()
+                .map(|(name, _)| InputProblem::Unknown { name: name.to_owned(), known: known() }),
         );
         if problems.is_empty() { Ok(values) } else { Err(Error::Inputs(problems)) }
     }
@@ -172,10 +196,11 @@ impl Model {
 fn check(port: &Port, value: &Value, dims: &mut BTreeMap<String, usize>) -> Option<InputProblem> {
     let name = port.name.clone();
     let Value::Tensor(tensor) = value else {
-        return port
-            .non_tensor
-            .is_none()
-            .then(|| InputProblem::Kind { name, got: value.kind(), expected: "a tensor".into() });
+        return port.non_tensor.is_none().then(|| InputProblem::Kind {
+            name,
+            got: value.kind(),
+            expected: "a tensor".into(),
+        });
     };
     if let Some(expected) = &port.non_tensor {
         return Some(InputProblem::Kind { name, got: "tensor", expected: expected.clone() });
@@ -186,8 +211,13 @@ fn check(port: &Port, value: &Value, dims: &mut BTreeMap<String, usize>) -> Opti
         return Some(InputProblem::DType { name, got: tensor.dtype(), expected });
     }
     let shape = port.shape.as_ref()?;
-    let fits = shape.len() == tensor.rank() && shape.iter().zip(tensor.shape()).all(|(dim, &n)| bind_dim(dim, n, dims));
-    (!fits).then(|| InputProblem::Shape { name, got: tensor.shape().to_vec(), expected: shown(shape, dims) })
+    let fits = shape.len() == tensor.rank()
+        && shape.iter().zip(tensor.shape()).all(|(dim, &n)| bind_dim(dim, n, dims));
+    (!fits).then(|| InputProblem::Shape {
+        name,
+        got: tensor.shape().to_vec(),
+        expected: shown(shape, dims),
+    })
 }
 
 fn bind_dim(dim: &Dim, n: usize, dims: &mut BTreeMap<String, usize>) -> bool {

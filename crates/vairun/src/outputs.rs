@@ -46,7 +46,8 @@ impl Index<&str> for Outputs {
     /// Where the model has no such output, or it is a sequence or an optional: use [`Outputs::get`] for these.
     fn index(&self, name: &str) -> &Tensor {
         let names: Vec<_> = self.0.iter().map(|(name, _)| name).collect();
-        let value = self.get(name).unwrap_or_else(|| panic!("no output `{name}`; the model has {names:?}"));
+        let value =
+            self.get(name).unwrap_or_else(|| panic!("no output `{name}`; the model has {names:?}"));
         value.as_tensor().unwrap_or_else(|error| panic!("output `{name}`: {error}"))
     }
 }
