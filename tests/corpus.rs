@@ -41,7 +41,8 @@ fn check_model(corpus: &Path, id: &str, tolerance: &Json, problems: &mut Problem
         let expected = read_npz(&folder.join(format!("outputs{set}.npz")))?;
         let outputs = model.run(inputs)?;
         for (name, want) in expected {
-            let got = outputs.get(&name).with_context(|| format!("no output `{name}`"))?.as_tensor()?;
+            let got =
+                outputs.get(&name).with_context(|| format!("no output `{name}`"))?.as_tensor()?;
             if let Some(problem) = judge(got, &want, tolerance, &name)? {
                 problems.push(format!("{id}{set} `{name}`: {problem}"));
             }
@@ -54,7 +55,8 @@ fn check_model(corpus: &Path, id: &str, tolerance: &Json, problems: &mut Problem
 fn judge(got: &Tensor, want: &Tensor, tolerance: &Json, name: &str) -> Result<Option<String>> {
     let rule = tolerance["per_output"][name].as_str().context("tolerance")?;
     if rule == "exact" {
-        return Ok((!got.bits_eq(want)).then(|| format!("exact, but {}", distance(got, want).unwrap_or_default())));
+        return Ok((!got.bits_eq(want))
+            .then(|| format!("exact, but {}", distance(got, want).unwrap_or_default())));
     }
     if got.dtype() != want.dtype() || got.shape() != want.shape() {
         return Ok(Some(format!("{got:?}, expected {want:?}")));
@@ -65,7 +67,8 @@ fn judge(got: &Tensor, want: &Tensor, tolerance: &Json, name: &str) -> Result<Op
     }
     let limit = limit(tolerance, name, rule, &want_numbers);
     let worst = max_abs_difference(&got_numbers, &want_numbers);
-    Ok((worst > limit).then(|| format!("{rule}: max |difference| {worst}, allowed {limit}; {:?}", got.shape())))
+    Ok((worst > limit)
+        .then(|| format!("{rule}: max |difference| {worst}, allowed {limit}; {:?}", got.shape())))
 }
 
 /// How far an output may be from the reference: ordinary float tolerance, or as far as the reference itself moves when
@@ -75,7 +78,8 @@ fn limit(tolerance: &Json, name: &str, rule: &str, want: &[f64]) -> f64 {
     let moved = |key: &str| tolerance[key][name].as_f64().unwrap_or(0.0);
     let largest = want.iter().filter(|x| x.is_finite()).fold(0.0, |a: f64, b| a.max(b.abs()));
     let float = 1e-5 + 1e-4 * largest;
-    let own = moved("maxabs_under_1e6_relative_input_change").max(moved("ort_optimised_vs_plain_maxabs"));
+    let own =
+        moved("maxabs_under_1e6_relative_input_change").max(moved("ort_optimised_vs_plain_maxabs"));
     let steps = if rule == "lsb" { 4.0 * largest / 127.0 } else { 0.0 };
     float.max(2.0 * own).max(steps)
 }

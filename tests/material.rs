@@ -32,14 +32,16 @@ pub(crate) fn read_npz(path: &Path) -> Result<BTreeMap<String, Tensor>> {
         .into_iter()
         .map(|name| {
             let array = file.by_name(&name)?.context("listed")?;
-            let tensor = read_array(array).with_context(|| format!("{}: {name}", path.display()))?;
+            let tensor =
+                read_array(array).with_context(|| format!("{}: {name}", path.display()))?;
             Ok((name, tensor))
         })
         .collect()
 }
 
 fn read_array<R: std::io::Read>(array: npyz::NpyFile<R>) -> Result<Tensor> {
-    let shape: Vec<usize> = array.shape().iter().map(|&n| usize::try_from(n)).collect::<Result<_, _>>()?;
+    let shape: Vec<usize> =
+        array.shape().iter().map(|&n| usize::try_from(n)).collect::<Result<_, _>>()?;
     let npyz::DType::Plain(kind) = array.dtype() else { anyhow::bail!("a structured array") };
     fn read<T: Element + npyz::Deserialize, R: std::io::Read>(
         array: npyz::NpyFile<R>,
@@ -79,7 +81,9 @@ pub(crate) fn numbers(tensor: &Tensor) -> Result<Vec<f64>> {
         DType::U16 => cast::<u16>(tensor),
         DType::I32 => cast::<i32>(tensor),
         DType::I64 => Ok(tensor.as_slice::<i64>()?.iter().map(|&x| x as f64).collect()),
-        DType::Bool => Ok(tensor.as_slice::<bool>()?.iter().map(|&x| f64::from(u8::from(x))).collect()),
+        DType::Bool => {
+            Ok(tensor.as_slice::<bool>()?.iter().map(|&x| f64::from(u8::from(x))).collect())
+        }
         other => anyhow::bail!("{other} is not compared"),
     }
 }

@@ -87,7 +87,7 @@ impl Builder {
     }
 
     pub(crate) fn all_providers(&self) -> Vec<Arc<dyn Provider>> {
-        let built_in: [Arc<dyn Provider>; 2] = [Arc::new(OwnOps), Arc::new(TractOps::default())];
+        let built_in: [Arc<dyn Provider>; 2] = [Arc::new(OwnOps), Arc::new(TractOps)];
         self.providers.iter().cloned().chain(built_in).collect()
     }
 
