@@ -4,5 +4,9 @@
 //! family names its own order of operations, built from the rules of [`round`]. The crate knows no tensors, graphs or
 //! files; preconditions are asserted, callers check them.
 
+pub mod bfp;
+pub mod blocks;
 pub mod contraction;
+pub mod mx;
 pub mod round;
+mod vector;
