@@ -1,4 +1,4 @@
-//! Reads and writes .onnx files.
+//! Reads and writes .onnx files, and the files of ONNX's test data sets.
 //!
 //! [`read`] turns a file into a [`Model`]: names are kept exactly, local functions are inlined, the bodies of control
 //! flow become graphs with captures, and everything is checked. The only crate that knows ONNX's protobuf messages;
@@ -14,22 +14,25 @@
 //! Files may come from strangers: any bytes give a model or an [`OnnxError`], in memory that is proportional to the
 //! file, without a panic.
 
+mod dataset;
 mod error;
 mod external;
 mod lower;
-#[allow(dead_code)] // used by the writer
 mod packed;
-#[allow(dead_code)] // used by the writer
 mod proto;
 mod read;
 mod sparse;
 mod tensor;
-#[allow(dead_code)] // used by the writer
 mod types;
+mod values;
 mod wire;
+mod write;
 
+pub use dataset::read_data_set;
 pub use error::{OnnxError, Problem};
 pub use read::{read, read_bytes, read_reader};
+pub use values::{read_tensor, read_value, write_tensor, write_value};
+pub use write::write;
 
 pub use vairun_graph::Model;
 

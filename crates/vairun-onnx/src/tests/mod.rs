@@ -1,6 +1,9 @@
-//! Tests of whole files.
+//! Tests of whole files: how messages become a graph.
 
-use std::path::{Path, PathBuf};
+mod corpus;
+mod external;
+mod hostile;
+mod values;
 
 use prost::Message;
 use vairun_graph::{Attribute, Dim, Model, ValueInfo};
@@ -11,7 +14,7 @@ use crate::proto::{
     TensorProto, ValueInfoProto, attribute_type as kind,
 };
 use crate::types::declaration;
-use crate::{OnnxError, read, read_bytes};
+use crate::{OnnxError, read_bytes};
 
 fn texts(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
@@ -286,31 +289,6 @@ fn bytes_that_are_no_model_say_where() {
     let whole = model(graph(&["x"], vec![node("Relu", &["x"], &["y"])], &["y"])).encode_to_vec();
     let cut = error(&whole[..10]);
     assert!(cut.contains("field 7 at byte 2 needs"), "{cut}");
-}
-
-/// Every model of the corpus beside the repository; none where it is absent.
-fn corpus() -> Vec<PathBuf> {
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    let shared = std::env::var_os("VAIRUN_SHARED").map_or(default, PathBuf::from);
-    let Ok(entries) = shared.join("corpus").read_dir() else {
-        println!("skipped: no models at {}", shared.display());
-        return Vec::new();
-    };
-    let model =
-        |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().path().join("model.onnx");
-    entries.map(model).filter(|path| path.is_file()).collect()
-}
-
-#[test]
-fn every_model_of_the_corpus_is_read() {
-    for path in corpus() {
-        let model = read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        assert!(!model.graph.nodes.is_empty(), "{}", path.display());
-        for &input in &model.graph.inputs {
-            let info = model.graph.value(input);
-            assert!(info.dtype.is_some() && info.shape.is_some(), "{}: {info:?}", path.display());
-        }
-    }
 }
 
 #[test]
