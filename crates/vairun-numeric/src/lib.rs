@@ -8,5 +8,6 @@ pub mod bfp;
 pub mod blocks;
 pub mod contraction;
 pub mod mx;
+pub mod pool;
 pub mod round;
 mod vector;

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use half::{bf16, f16};
 
 use crate::dtype::{Carrier, DType};
@@ -39,6 +41,7 @@ macro_rules! plain {
                 match storage {
                     Storage::$variant(data) => Some(data),
                     Storage::Mapped(map, Carrier::$variant) => bytemuck::try_cast_slice(map.bytes()).ok(),
+                    Storage::Buffer(buffer, Carrier::$variant) => bytemuck::try_cast_slice(buffer.bytes()).ok(),
                     _ => None,
                 }
             }
@@ -51,6 +54,10 @@ macro_rules! plain {
             fn slice_mut(storage: &mut Storage) -> Option<&mut [Self]> {
                 match storage {
                     Storage::$variant(data) => Some(data),
+                    Storage::Buffer(buffer, Carrier::$variant) => {
+                        let bytes = Arc::get_mut(buffer)?.bytes_mut()?;
+                        bytemuck::try_cast_slice_mut(bytes).ok()
+                    }
                     _ => None,
                 }
             }

@@ -19,5 +19,6 @@ pub use dtype::{Carrier, DType};
 pub use element::Element;
 pub use half::{bf16, f16};
 pub use mapped::MappedFile;
+pub use storage::Buffer;
 pub use tensor::{Dequantized, Tensor, TensorError};
 pub use value::{Value, ValueError};

@@ -1,9 +1,25 @@
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
 use half::{bf16, f16};
 
 use crate::dtype::Carrier;
 use crate::mapped::MappedRange;
 
-/// The elements of a tensor, owned or memory-mapped.
+/// Elements in an allocation of somebody else, such as another library's tensor. They are used in place.
+pub trait Buffer: Any + fmt::Debug + Send + Sync {
+    /// The elements, little-endian, aligned for their type; always the same number.
+    fn bytes(&self) -> &[u8];
+
+    /// The elements to write to; `None` where others may read them.
+    fn bytes_mut(&mut self) -> Option<&mut [u8]>;
+
+    /// Whether [`Buffer::bytes_mut`] is `None`.
+    fn is_shared(&self) -> bool;
+}
+
+/// The elements of a tensor: owned, memory-mapped, or somebody else's.
 #[derive(Clone, Debug)]
 pub enum Storage {
     Bool(Vec<bool>),
@@ -22,6 +38,8 @@ pub enum Storage {
     String(Vec<String>),
     /// Little-endian elements in a file, aligned for the carrier.
     Mapped(MappedRange, Carrier),
+    /// Little-endian elements that another owner holds, aligned for the carrier.
+    Buffer(Arc<dyn Buffer>, Carrier),
 }
 
 macro_rules! each_owned {
@@ -41,7 +59,7 @@ macro_rules! each_owned {
             Storage::F32($data) => $body,
             Storage::F64($data) => $body,
             Storage::String($data) => $body,
-            Storage::Mapped(..) => unreachable!("mapped storage is handled before"),
+            Storage::Mapped(..) | Storage::Buffer(..) => unreachable!("handled before"),
         }
     };
 }
@@ -63,21 +81,37 @@ impl Storage {
             Self::F32(_) => Carrier::F32,
             Self::F64(_) => Carrier::F64,
             Self::String(_) => Carrier::String,
-            Self::Mapped(_, carrier) => *carrier,
+            Self::Mapped(_, carrier) | Self::Buffer(_, carrier) => *carrier,
         }
     }
 
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Mapped(map, carrier) => map.bytes().len() / carrier.bytes().unwrap_or(1),
+            Self::Buffer(buffer, carrier) => buffer.bytes().len() / carrier.bytes().unwrap_or(1),
             owned => each_owned!(owned, data => data.len()),
         }
+    }
+
+    /// Whether the elements cannot be written to although nobody else holds this storage.
+    pub(crate) fn is_read_only(&self) -> bool {
+        match self {
+            Self::Mapped(..) => true,
+            Self::Buffer(buffer, _) => Arc::strong_count(buffer) > 1 || buffer.is_shared(),
+            _ => false,
+        }
+    }
+
+    /// Whether the elements stand in a `Vec`.
+    pub(crate) fn is_owned(&self) -> bool {
+        !matches!(self, Self::Mapped(..) | Self::Buffer(..))
     }
 
     /// The elements as little-endian bytes; `None` for strings and bools.
     pub(crate) fn as_bytes(&self) -> Option<&[u8]> {
         Some(match self {
             Self::Mapped(map, _) => map.bytes(),
+            Self::Buffer(buffer, _) => buffer.bytes(),
             Self::I8(data) => bytemuck::cast_slice(data),
             Self::I16(data) => bytemuck::cast_slice(data),
             Self::I32(data) => bytemuck::cast_slice(data),

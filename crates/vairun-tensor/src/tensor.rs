@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::dtype::{Carrier, DType};
 use crate::element::Element;
 use crate::mapped::MappedFile;
-use crate::storage::Storage;
+use crate::storage::{Buffer, Storage};
 
 /// A dense array in row-major order; clones share the elements.
 ///
@@ -162,6 +162,37 @@ impl Tensor {
         Self::from_le_bytes(dtype, shape, range.bytes())
     }
 
+    /// A tensor whose elements stay where `buffer` holds them.
+    ///
+    /// # Errors
+    /// [`TensorError::Bytes`] where the bytes are not those of `shape` or not aligned; for strings and bools, whose
+    /// elements are not just bytes; and on machines that are not little-endian.
+    pub fn from_buffer(
+        dtype: DType,
+        shape: &[usize],
+        buffer: Arc<dyn Buffer>,
+    ) -> Result<Self, TensorError> {
+        let carrier = dtype.carrier();
+        let bytes = buffer.bytes();
+        let wrong = TensorError::Bytes { bytes: bytes.len(), shape: shape.to_vec(), dtype };
+        let align = carrier.bytes().unwrap_or(1);
+        let plain =
+            cfg!(target_endian = "little") && !matches!(carrier, Carrier::Bool | Carrier::String);
+        if !plain || !(bytes.as_ptr() as usize).is_multiple_of(align) {
+            return Err(wrong);
+        }
+        Self::check_bytes(dtype, shape, bytes.len())?;
+        Ok(Self::from_storage(dtype, shape, Storage::Buffer(buffer, carrier)))
+    }
+
+    /// The buffer that the tensor was made from by [`Tensor::from_buffer`], where it is a `B`.
+    pub fn as_buffer<B: Buffer>(&self) -> Option<&B> {
+        match &*self.storage {
+            Storage::Buffer(buffer, _) => (&**buffer as &dyn std::any::Any).downcast_ref(),
+            _ => None,
+        }
+    }
+
     fn check_bytes(dtype: DType, shape: &[usize], bytes: usize) -> Result<(), TensorError> {
         let wanted = element_count(shape).and_then(|n| n.checked_mul(dtype.carrier().bytes()?));
         if wanted == Some(bytes) {
@@ -219,7 +250,7 @@ impl Tensor {
         T::slice(&self.storage).ok_or(TensorError::DType { expected: T::DTYPE, got: self.dtype })
     }
 
-    /// The elements to write to; copies them first where they are shared or mapped. Drops [`Tensor::dequantized`].
+    /// The elements to write to; copies them first where others hold them or they stand in a file. Drops [`Tensor::dequantized`].
     ///
     /// # Errors
     /// [`TensorError::DType`] where `T` is not the carrier of the type.
@@ -228,7 +259,8 @@ impl Tensor {
             return Err(TensorError::DType { expected: T::DTYPE, got: self.dtype });
         }
         self.dequantized = None;
-        if matches!(*self.storage, Storage::Mapped(..)) {
+        let read_only = self.storage.is_read_only();
+        if read_only || (!self.storage.is_owned() && Arc::strong_count(&self.storage) > 1) {
             let data = self.as_slice::<T>()?.to_vec();
             self.storage = Arc::new(T::into_storage(data));
         }
@@ -243,9 +275,7 @@ impl Tensor {
     /// [`TensorError::DType`] where `T` is not the carrier of the type.
     pub fn into_vec<T: Element>(mut self) -> Result<Vec<T>, TensorError> {
         match Arc::get_mut(&mut self.storage) {
-            Some(storage)
-                if !matches!(storage, Storage::Mapped(..)) && storage.carrier() == T::CARRIER =>
-            {
+            Some(storage) if storage.is_owned() && storage.carrier() == T::CARRIER => {
                 let data = std::mem::replace(storage, Storage::U8(Vec::new()));
                 Ok(T::take(data).expect("the carrier has just been checked"))
             }
@@ -377,6 +407,42 @@ mod tests {
         assert!(nan.bits_eq(&nan.clone()));
         assert!(!Tensor::scalar(0f32).bits_eq(&Tensor::scalar(-0f32)));
         assert!(!Tensor::scalar(0i8).bits_eq(&Tensor::vector(vec![0i8])));
+    }
+
+    #[derive(Debug)]
+    struct Foreign(Vec<u8>);
+
+    impl Buffer for Foreign {
+        fn bytes(&self) -> &[u8] {
+            &self.0
+        }
+        fn bytes_mut(&mut self) -> Option<&mut [u8]> {
+            Some(&mut self.0)
+        }
+        fn is_shared(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn a_buffer_is_read_and_written_in_place_until_it_is_shared() {
+        let mut a = Tensor::from_buffer(DType::U8, &[2], Arc::new(Foreign(vec![1, 2]))).unwrap();
+        a.make_mut::<u8>().unwrap()[0] = 3;
+        assert_eq!(a.as_buffer::<Foreign>().unwrap().0, [3, 2]);
+        let b = a.clone();
+        a.make_mut::<u8>().unwrap()[0] = 4;
+        assert!(a.as_buffer::<Foreign>().is_none());
+        assert_eq!(
+            (a.as_slice().unwrap(), b.into_vec().unwrap()),
+            ([4u8, 2].as_slice(), vec![3u8, 2])
+        );
+    }
+
+    #[test]
+    fn a_buffer_must_hold_plain_elements_and_as_many_as_the_shape_needs() {
+        let buffer = |bytes: usize| Arc::new(Foreign(vec![0; bytes]));
+        assert!(Tensor::from_buffer(DType::U8, &[3], buffer(2)).is_err());
+        assert!(Tensor::from_buffer(DType::Bool, &[2], buffer(2)).is_err());
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Tensors of vairun and of tract, each from the other.
 
+use std::sync::Arc;
+
 use tract_onnx::prelude::{Datum, DatumType, Tensor as TractTensor};
 use vairun_ops::OpError;
-use vairun_tensor::{DType, Element, Tensor, f16};
+use vairun_tensor::{Buffer, DType, Element, Tensor, f16};
 
 /// Calls `$call::<T>` with the Rust type that both sides use for `$dtype`; `$otherwise` for types that only one has.
 macro_rules! with_type {
@@ -33,33 +35,69 @@ pub(crate) fn datum_type(dtype: DType) -> Option<DatumType> {
     with_type!(dtype, DType, of(), None)
 }
 
-/// The same elements for tract: one copy.
+/// A tensor of tract as the elements of a tensor of vairun, without a copy.
+#[derive(Debug)]
+struct Held(Arc<TractTensor>);
+
+impl Buffer for Held {
+    fn bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    fn bytes_mut(&mut self) -> Option<&mut [u8]> {
+        Arc::get_mut(&mut self.0).map(TractTensor::as_bytes_mut)
+    }
+
+    fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+}
+
+/// The same elements for tract: none are copied where tract made them, else all of them once.
 ///
 /// # Errors
 /// A type that tract lacks.
-pub(crate) fn to_tract(tensor: &Tensor) -> Result<TractTensor, OpError> {
-    fn copy<T: Element + Datum + Copy>(tensor: &Tensor) -> Result<TractTensor, OpError> {
-        TractTensor::from_shape(tensor.shape(), tensor.as_slice::<T>()?).map_err(kernel)
+pub(crate) fn to_tract(tensor: &Tensor) -> Result<Arc<TractTensor>, OpError> {
+    fn copy<T: Element + Datum + Copy>(tensor: &Tensor) -> Result<Arc<TractTensor>, OpError> {
+        let copy = TractTensor::from_shape(tensor.shape(), tensor.as_slice::<T>()?);
+        Ok(copy.map_err(kernel)?.into())
     }
     let dtype = tensor.dtype();
+    // A reshaped or retyped tensor shares its elements with one of another shape or type.
+    let same = |held: &&Held| {
+        held.0.shape() == tensor.shape() && Some(held.0.datum_type()) == datum_type(dtype)
+    };
+    if let Some(held) = tensor.as_buffer::<Held>().filter(same) {
+        return Ok(Arc::clone(&held.0));
+    }
     with_type!(dtype, DType, copy(tensor), Err(unknown(&dtype)))
 }
 
-/// The same elements from tract: one copy. Dimensions (`TDim`) become int64.
+/// The same elements from tract, in place where that can be. Dimensions (`TDim`) become int64.
 ///
 /// # Errors
 /// A type that no operator of the table gives.
-pub(crate) fn from_tract(tensor: &TractTensor) -> Result<Tensor, OpError> {
+pub(crate) fn from_tract(tensor: Arc<TractTensor>) -> Result<Tensor, OpError> {
+    fn dtype_of<T: Element>() -> Option<DType> {
+        Some(T::DTYPE)
+    }
     fn copy<T: Element + Datum + Copy>(tensor: &TractTensor) -> Result<Tensor, OpError> {
         let view = tensor.try_as_plain_ram().map_err(kernel)?;
         let data = view.as_slice::<T>().map_err(kernel)?.to_vec();
         Ok(Tensor::new(tensor.shape(), data)?)
     }
-    let dtype = tensor.datum_type();
-    if dtype.is_tdim() {
+    if tensor.datum_type().is_tdim() {
         return copy::<i64>(&*tensor.cast_to::<i64>().map_err(kernel)?);
     }
-    with_type!(dtype, DatumType, copy(tensor), Err(unknown(&dtype)))
+    let datum = tensor.datum_type();
+    if let Some(dtype) = with_type!(datum, DatumType, dtype_of(), None)
+        && let Ok(held) =
+            Tensor::from_buffer(dtype, tensor.shape(), Arc::new(Held(Arc::clone(&tensor))))
+    {
+        return Ok(held);
+    }
+    // bools, and tensors without elements, which have no address.
+    with_type!(datum, DatumType, copy(&tensor), Err(unknown(&datum)))
 }
 
 fn unknown(dtype: &dyn std::fmt::Debug) -> OpError {
@@ -77,10 +115,26 @@ mod tests {
 
     #[test]
     fn elements_survive_the_way_there_and_back() {
-        let nan = Tensor::new(&[2, 1], vec![f32::NAN, -0.0]).unwrap();
-        assert!(from_tract(&to_tract(&nan).unwrap()).unwrap().bits_eq(&nan));
-        let empty = Tensor::new::<i64>(&[0, 3], vec![]).unwrap();
-        assert!(from_tract(&to_tract(&empty).unwrap()).unwrap().bits_eq(&empty));
+        let there_and_back = |tensor: &Tensor| from_tract(to_tract(tensor).unwrap()).unwrap();
+        for tensor in [
+            Tensor::new(&[2, 1], vec![f32::NAN, -0.0]).unwrap(),
+            Tensor::new::<i64>(&[0, 3], vec![]).unwrap(),
+            Tensor::vector(vec![true, false]),
+            Tensor::scalar(f16::from_f32(1.5)),
+        ] {
+            assert!(there_and_back(&tensor).bits_eq(&tensor), "{tensor:?}");
+        }
+    }
+
+    #[test]
+    fn what_tract_made_goes_back_without_a_copy_and_is_written_only_when_nobody_reads_it() {
+        let made = to_tract(&Tensor::vector(vec![1f32, 2.])).unwrap();
+        let mut tensor = from_tract(Arc::clone(&made)).unwrap();
+        assert!(Arc::ptr_eq(&made, &to_tract(&tensor).unwrap()));
+        tensor.make_mut::<f32>().unwrap()[0] = 3.;
+        assert_eq!(made.try_as_plain_ram().unwrap().as_slice::<f32>().unwrap(), [1., 2.]);
+        let reshaped = tensor.reshaped(&[2, 1]).unwrap();
+        assert_eq!(to_tract(&reshaped).unwrap().shape(), [2, 1]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A node of the table, ready to run.
 
 use tract_onnx::pb::NodeProto;
-use tract_onnx::prelude::{IntoTValue, TVec};
+use tract_onnx::prelude::{IntoArcTensor, IntoTValue, TVec};
 use vairun_ops::{Context, Inputs, OpError, Operator, Outputs};
 use vairun_tensor::{DType, Tensor, Value};
 
@@ -69,7 +69,7 @@ impl TractNode {
     fn plan(&self, present: &[(Role, &Tensor)]) -> Result<Plan, OpError> {
         let source = |&(role, tensor): &(Role, &Tensor)| match (role, datum_type(tensor.dtype())) {
             (Role::Data, Some(dtype)) => Ok(Source::Data(dtype, tensor.shape().to_vec())),
-            _ => Ok(Source::Constant(to_tract(tensor)?.into())),
+            _ => Ok(Source::Constant(to_tract(tensor)?)),
         };
         let sources = present.iter().map(source).collect::<Result<_, OpError>>()?;
         Plan::new(&self.proto, self.opset, sources).map_err(kernel)
@@ -93,7 +93,10 @@ impl Operator for TractNode {
             .map(|(_, tensor)| Ok(to_tract(tensor)?.into_tvalue()))
             .collect::<Result<TVec<_>, OpError>>()?;
         let outputs = plan.run(data).map_err(kernel)?;
-        outputs.iter().map(|output| from_tract(output).map(Value::Tensor)).collect()
+        outputs
+            .into_iter()
+            .map(|output| from_tract(output.into_arc_tensor()).map(Value::Tensor))
+            .collect()
     }
 
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
