@@ -19,6 +19,8 @@ mod error;
 mod inputs;
 mod model;
 mod outputs;
+#[cfg(test)]
+mod tests;
 
 pub use builder::{Builder, Exec};
 pub use custom::BuildOperator;
