@@ -1,1 +1,26 @@
 //! Compares tensors: metrics, verdicts, diagnosis, golden layouts.
+//!
+//! [`measure`] puts two tensors side by side, a [`Rule`] judges, a [`Check`] does so for every tensor of a run and
+//! makes a [`Report`]. Comparison fails closed: NaN against a number, another shape, a missing tensor, nothing
+//! compared are failures. The crate does not print.
+
+mod check;
+mod golden;
+mod measure;
+mod metrics;
+mod number;
+mod quantizer;
+mod quantizers;
+mod report;
+mod rule;
+mod rules;
+
+pub use check::Check;
+pub use golden::{Content, Entry, GoldenError, GoldenSource, MemoryGolden};
+pub use measure::{Incomparable, Subject, measure};
+pub use metrics::{Channels, Classes, Element, Metrics, Range, Sides, Steps};
+pub use quantizer::{Kind, Quantizer};
+pub use quantizers::Quantizers;
+pub use report::{Comparison, Reading, Record, Report, Role, SCHEMA, Status, Summary, Unmatched};
+pub use rule::{Elements, Rule, Verdict};
+pub use rules::{Limit, RuleError, Rules};
