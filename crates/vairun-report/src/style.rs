@@ -1,0 +1,70 @@
+/// How a terminal wants its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Columns.
+    pub width: usize,
+    /// Whether to colour. Words say everything that colours say.
+    pub color: bool,
+    /// Whether to list every tensor, however many pass.
+    pub all: bool,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self { width: 120, color: false, all: false }
+    }
+}
+
+/// What a piece of text means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Plain,
+    Good,
+    Bad,
+    Warning,
+    Quiet,
+    Strong,
+}
+
+impl Tone {
+    pub(crate) fn paint(self, style: &Style, text: &str) -> String {
+        let code = match self {
+            Self::Good => "32",
+            Self::Bad => "31",
+            Self::Warning => "33",
+            Self::Quiet => "2",
+            Self::Strong => "1",
+            Self::Plain => return text.to_owned(),
+        };
+        if style.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// Columns that a text takes.
+pub(crate) fn width(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// `text` in at most `most` columns; what is left out is in the middle, as names differ at their ends.
+pub(crate) fn elide(text: &str, most: usize) -> String {
+    let length = width(text);
+    if length <= most {
+        return text.to_owned();
+    }
+    let tail = most.saturating_sub(1) * 2 / 3;
+    let head = most.saturating_sub(1) - tail;
+    let start: String = text.chars().take(head).collect();
+    let end: String = text.chars().skip(length - tail).collect();
+    format!("{start}…{end}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_keep_both_ends() {
+        assert_eq!(elide("/module_1/Conv_output_0", 23), "/module_1/Conv_output_0");
+        assert_eq!(elide("/module_1/Conv_output_0", 13), "/mod…output_0");
+    }
+}

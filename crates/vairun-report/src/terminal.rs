@@ -1,0 +1,249 @@
+use vairun_compare::{Comparison, Record, Report, Role, Status};
+
+use crate::number::{cosine, count, percent, plural, short};
+use crate::style::{Style, Tone};
+use crate::table::{Align, Table};
+
+/// Rows of the table before what passes is folded.
+const ROWS: usize = 24;
+
+/// Tensors without counterpart that are named before the rest is counted.
+const NAMED: usize = 5;
+
+/// The report for a terminal: what was compared, the table, the first tensor that differs, the verdict.
+pub fn terminal(report: &Report, style: &Style) -> String {
+    let mut text = head(report, style);
+    if !report.records.is_empty() {
+        text.push('\n');
+        text += &table(report, style);
+    }
+    text.push('\n');
+    text += &first(report, style);
+    text += &unmatched(report, style);
+    text += &verdict_line(report, style);
+    text
+}
+
+/// The report in one line: `FAIL 30/62 first=layer2.0/conv1 max|Δ|=3`.
+pub fn one_line(report: &Report) -> String {
+    let summary = &report.summary;
+    let counts = format!("{}/{}", summary.passed, summary.compared);
+    if report.passed() {
+        let exact = report.records.iter().all(|record| {
+            let metrics = record.comparison().and_then(|comparison| comparison.metrics.as_ref());
+            metrics.is_some_and(|metrics| metrics.differing() == 0)
+        });
+        return format!("PASS {counts}{}", if exact { " all equal" } else { "" });
+    }
+    if let Some(problem) = &summary.problem {
+        return format!("FAIL {counts} {problem}");
+    }
+    let first = report.records.iter().find(|record| !record.pass());
+    let difference = first.and_then(Record::comparison).and_then(|c| c.metrics.as_ref());
+    let difference =
+        difference.map_or_else(String::new, |m| format!(" max|Δ|={}", short(m.max_abs)));
+    format!("FAIL {counts} first={}{difference}", first.map_or("", |record| &record.name))
+}
+
+fn head(report: &Report, style: &Style) -> String {
+    let title = format!("vairun check · {} against {}", report.model, report.golden.join(", "));
+    let mut text = Tone::Strong.paint(style, &title) + "\n";
+    if !report.rules.is_empty() {
+        text += &format!("rules: {}\n", report.rules.join(" "));
+    }
+    let inputs = report.records.iter().filter(|record| record.role == Role::Input).count();
+    let differ = report.summary.inputs_differ;
+    let inputs = match (inputs, differ) {
+        (0, _) => "no inputs in the golden".to_owned(),
+        (n, 0) => format!("{} equal", plural(n, "input")),
+        (n, differ) => format!("{differ} of {} differ", plural(n, "input")),
+    };
+    let matched = report.records.len();
+    text + &format!(
+        "{} of {} matched · {inputs}\n",
+        matched,
+        plural(matched + report.unmatched.len(), "golden tensor")
+    )
+}
+
+fn table(report: &Report, style: &Style) -> String {
+    let mut table = Table::new(&[
+        ("", Align::Left),
+        ("#", Align::Right),
+        ("tensor", Align::Elastic),
+        ("op", Align::Left),
+        ("type", Align::Left),
+        ("elements", Align::Right),
+        ("equal %", Align::Right),
+        ("max |Δ|", Align::Right),
+        ("steps", Align::Right),
+        ("cosine", Align::Right),
+        ("verdict", Align::Left),
+    ]);
+    let first = report.records.iter().position(|record| !record.pass());
+    let fold = !style.all && report.records.len() > ROWS;
+    let mut place = 0;
+    let mut failing = 0;
+    while place < report.records.len() {
+        let rest = &report.records[place..];
+        let pass = rest[0].pass();
+        let same = rest.iter().take_while(|record| record.pass() == pass).count();
+        // What passes is folded into one row; of what fails the first rows are shown.
+        let shown = match (fold, pass) {
+            (false, _) => same,
+            (true, true) if same > 2 => 0,
+            (true, true) => same,
+            (true, false) => same.min(ROWS.saturating_sub(failing)),
+        };
+        for (i, record) in rest.iter().enumerate().take(shown) {
+            let tail = if Some(place + i) == first { "◀ first that differs" } else { "" };
+            table.row(tone(record.status), cells(record, place + i), tail);
+        }
+        if shown < same {
+            let (from, to) = (place + shown, place + same - 1);
+            table.row(if pass { Tone::Quiet } else { Tone::Bad }, folded(from, to, pass), "");
+        }
+        failing += if pass { 0 } else { shown };
+        place += same;
+    }
+    table.render(style)
+}
+
+fn cells(record: &Record, place: usize) -> Vec<String> {
+    let metrics = record.comparison().and_then(|comparison| comparison.metrics.as_ref());
+    let measured =
+        |f: &dyn Fn(&vairun_compare::Metrics) -> String| metrics.map_or_else(|| "–".to_owned(), f);
+    let op = if record.role == Role::Input { "input" } else { &record.op };
+    vec![
+        mark(record.status).to_owned(),
+        place.to_string(),
+        record.name.clone(),
+        op.to_owned(),
+        record.dtype.clone(),
+        measured(&|m| count(m.elements)),
+        measured(&|m| percent(m.equal, m.elements)),
+        measured(&|m| if m.one_sided > 0 { "NaN/inf".to_owned() } else { short(m.max_abs) }),
+        measured(&|m| m.steps.as_ref().map_or_else(|| "–".to_owned(), |steps| short(steps.max))),
+        measured(&|m| cosine(m.cosine)),
+        word(record.status).to_owned(),
+    ]
+}
+
+fn folded(from: usize, to: usize, pass: bool) -> Vec<String> {
+    let n = to - from + 1;
+    let mut cells = vec![String::new(); 11];
+    cells[0] = if pass { "✓" } else { "✗" }.to_owned();
+    cells[1] = format!("{from}–{to}");
+    cells[2] = format!("({} more {})", n, if pass { "pass" } else { "fail" });
+    cells[10] = if pass { "pass" } else { "FAIL" }.to_owned();
+    cells
+}
+
+fn mark(status: Status) -> &'static str {
+    if status == Status::Pass { "✓" } else { "✗" }
+}
+
+pub(crate) fn word(status: Status) -> &'static str {
+    match status {
+        Status::Pass => "pass",
+        Status::Guilty => "FAIL guilty",
+        Status::Inherited => "FAIL inherited",
+        Status::Missing => "FAIL missing",
+        _ => "FAIL",
+    }
+}
+
+fn tone(status: Status) -> Tone {
+    match status {
+        Status::Pass => Tone::Plain,
+        Status::Inherited => Tone::Warning,
+        _ => Tone::Bad,
+    }
+}
+
+/// What is known of the first tensor that fails.
+fn first(report: &Report, style: &Style) -> String {
+    let Some(record) = report.records.iter().find(|record| !record.pass()) else {
+        return String::new();
+    };
+    let title = Tone::Bad.paint(style, &format!("{}: ", record.name));
+    let Some(comparison) = record.comparison() else {
+        return format!("{title}the golden has it, the run did not make it\n\n");
+    };
+    let mut text = format!("{title}{}\n", comparison.verdict.reasons.join("; "));
+    text += &details(comparison);
+    text.push('\n');
+    text
+}
+
+fn details(comparison: &Comparison) -> String {
+    let mut text = format!("  rule: {}\n", comparison.verdict.rule);
+    let Some(metrics) = &comparison.metrics else { return text };
+    if let Some(worst) = metrics.worst.first() {
+        let (got, want) = (exact(worst.got), exact(worst.want));
+        text += &format!("  worst element: {:?} got {got}, expected {want}\n", worst.index);
+    }
+    if let Some(steps) = metrics.steps.as_ref().filter(|steps| steps.max > 0.0) {
+        text += &format!("  steps: {}\n", histogram(&steps.histogram));
+    }
+    text
+}
+
+/// The shortest text that reads back as the same number.
+pub(crate) fn exact(value: f64) -> String {
+    // f32 is what most tensors hold: its shortest text rather than f64's.
+    if f64::from(value as f32) == value { format!("{}", value as f32) } else { format!("{value}") }
+}
+
+/// `−1: 788  0: 99563  +1: 1`
+pub(crate) fn histogram(bins: &[u64; 9]) -> String {
+    const NAMES: [&str; 9] = ["≤−4", "−3", "−2", "−1", "0", "+1", "+2", "+3", "≥+4"];
+    let filled = NAMES.iter().zip(bins).filter(|(_, n)| **n > 0);
+    filled.map(|(name, n)| format!("{name}: {}", count(*n))).collect::<Vec<_>>().join("   ")
+}
+
+fn unmatched(report: &Report, style: &Style) -> String {
+    let mut text = String::new();
+    for item in report.unmatched.iter().take(NAMED) {
+        let closest = match item.closest.first() {
+            Some(name) => format!(" (closest: {name})"),
+            None => String::new(),
+        };
+        let line = format!("no counterpart in the model: {}{closest}\n", item.name);
+        text += &Tone::Warning.paint(style, &line);
+    }
+    if report.unmatched.len() > NAMED {
+        text += &format!("and {} more\n", report.unmatched.len() - NAMED);
+    }
+    if !report.unchecked_outputs.is_empty() {
+        text += &format!("outputs without a golden: {}\n", report.unchecked_outputs.join(", "));
+    }
+    if text.is_empty() { text } else { text + "\n" }
+}
+
+fn verdict_line(report: &Report, style: &Style) -> String {
+    let summary = &report.summary;
+    if report.passed() {
+        let text = format!("PASS  {} compared, all pass\n", plural(summary.compared, "tensor"));
+        return Tone::Good.paint(style, &text);
+    }
+    let mut parts = Vec::new();
+    parts.extend(summary.problem.clone());
+    let failed = summary.compared - summary.passed;
+    if failed > 0 {
+        parts.push(format!("{failed} of {} fail", plural(summary.compared, "tensor")));
+    }
+    if summary.guilty + summary.inherited > 0 {
+        parts.push(format!("{} by themselves, {} inherit", summary.guilty, summary.inherited));
+    }
+    if summary.inputs_differ > 0 {
+        parts.push(format!(
+            "{} differ: compare the preprocessing first",
+            plural(summary.inputs_differ, "input")
+        ));
+    }
+    Tone::Bad.paint(style, &format!("FAIL  {}\n", parts.join(" · ")))
+}
+
+#[cfg(test)]
+mod tests;

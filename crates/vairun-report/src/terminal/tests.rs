@@ -1,0 +1,110 @@
+use vairun_compare::{
+    Comparison, Kind, Quantizer, Reading, Rules, SCHEMA, Subject, Summary, Unmatched, measure,
+};
+use vairun_tensor::Tensor;
+
+use super::*;
+
+fn record(name: &str, order: usize, got: Vec<i8>, want: Vec<i8>) -> Record {
+    let quantizer = Quantizer::per_tensor(0.5, 0, Some([-128, 127]));
+    let rule = Rules::new().rule_for(name, Kind::Codes, false);
+    let subject = Subject {
+        kind: Kind::Codes,
+        quantizer: Some(&quantizer),
+        elements: rule.elements,
+        scores: false,
+    };
+    let measured = measure(&Tensor::vector(got.clone()), &Tensor::vector(want), &subject);
+    let verdict = rule.judge(&measured);
+    Record {
+        name: name.into(),
+        node: format!("node of {name}"),
+        op: "vai::QuantizeLinear".into(),
+        order,
+        role: if order == 0 { Role::Input } else { Role::Inner },
+        dtype: "int8".into(),
+        shape: vec![got.len()],
+        kind: Kind::Codes,
+        quantizer: Some(quantizer.clone()),
+        golden: Reading { name: name.into(), ..Reading::default() },
+        status: if verdict.pass { Status::Pass } else { Status::Fail },
+        cumulative: Some(Comparison { verdict, metrics: measured.ok() }),
+        isolated: None,
+    }
+}
+
+fn report(records: Vec<Record>) -> Report {
+    let mut report = Report {
+        schema: SCHEMA.into(),
+        vairun: "0.1.0".into(),
+        model: "m.onnx".into(),
+        golden: vec!["ref.npz".into()],
+        rules: Vec::new(),
+        summary: Summary::default(),
+        records,
+        unmatched: Vec::new(),
+        unchecked_outputs: Vec::new(),
+    };
+    report.summarize();
+    report
+}
+
+fn equal(name: &str, order: usize) -> Record {
+    record(name, order, vec![1, 2], vec![1, 2])
+}
+
+#[test]
+fn a_check_that_passes_says_so_in_words() {
+    let report = report(vec![equal("x", 0), equal("y", 1)]);
+    let text = terminal(&report, &Style::default());
+    assert!(text.contains("PASS  1 tensor compared, all pass"), "{text}");
+    assert!(text.contains("2 of 2 golden tensors matched · 1 input equal"), "{text}");
+    assert_eq!(one_line(&report), "PASS 1/1 all equal");
+}
+
+#[test]
+fn the_first_tensor_that_differs_is_pointed_at() {
+    let report = report(vec![
+        equal("x", 0),
+        record("y", 1, vec![1, 2], vec![1, 3]),
+        record("z", 2, vec![0], vec![9]),
+    ]);
+    let text = terminal(&report, &Style::default());
+    let line = text.lines().find(|line| line.contains("◀")).unwrap();
+    assert!(line.contains("✗") && line.contains(" y ") && line.contains("FAIL"), "{text}");
+    assert!(text.contains("y: 1 of 2 beyond `exact`"), "{text}");
+    assert!(text.contains("worst element: [1] got 2, expected 3"), "{text}");
+    assert!(text.contains("steps: −1: 1   0: 1"), "{text}");
+    assert!(text.contains("FAIL  2 of 2 tensors fail"), "{text}");
+    assert_eq!(one_line(&report), "FAIL 0/2 first=y max|Δ|=1");
+}
+
+#[test]
+fn what_passes_is_folded_in_a_long_table() {
+    let mut records: Vec<_> = (0..60).map(|i| equal(&format!("t{i}"), i)).collect();
+    records[40] = record("t40", 40, vec![1], vec![2]);
+    let report = report(records);
+    let text = terminal(&report, &Style::default());
+    assert!(text.contains("0–39") && text.contains("(40 more pass)"), "{text}");
+    assert!(text.lines().count() < 24, "{text}");
+    let all = terminal(&report, &Style { all: true, ..Style::default() });
+    assert!(all.lines().count() > 60);
+}
+
+#[test]
+fn lines_are_as_wide_as_the_terminal_at_most() {
+    let name = "/a/very/long/path/of/modules/".repeat(4);
+    let report = report(vec![equal("x", 0), record(&name, 1, vec![1], vec![2])]);
+    let text = terminal(&report, &Style { width: 132, ..Style::default() });
+    let table = text.lines().skip_while(|line| !line.contains("tensor  ")).take(3);
+    table.for_each(|line| assert!(line.chars().count() <= 132, "{line}"));
+}
+
+#[test]
+fn nothing_compared_is_a_failure_in_words() {
+    let mut report = report(Vec::new());
+    report.unmatched = vec![Unmatched { name: "z".into(), closest: vec!["y".into()] }];
+    let text = terminal(&report, &Style::default());
+    assert!(text.contains("no counterpart in the model: z (closest: y)"), "{text}");
+    assert!(text.contains("FAIL  no golden tensor matches a tensor of the model"), "{text}");
+}
