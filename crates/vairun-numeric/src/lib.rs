@@ -6,8 +6,14 @@
 
 pub mod bfp;
 pub mod blocks;
+pub mod codes;
 pub mod contraction;
+pub mod linear;
 pub mod mx;
+pub mod narrow;
 pub mod pool;
 pub mod round;
+pub mod spread;
+pub mod vai;
 mod vector;
+pub mod vitis_onnx;

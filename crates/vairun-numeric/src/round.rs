@@ -126,6 +126,20 @@ macro_rules! rules {
                 if x.abs() < ALL_INTEGERS { magnitude.copysign(x) } else { x }
             }
 
+            /// The integer toward zero, or the next one away from it where what lies between exceeds `above` (for
+            /// positive `x`) or `below` (for negative `x`). All rules but ties to even are of this kind.
+            #[inline(always)]
+            fn away_beyond(x: $float, below: $float, above: $float) -> $float {
+                let (whole, rest) = split(x.abs());
+                let threshold = if x > 0.0 { above } else { below };
+                signed(whole + <$float>::from(rest > threshold), x)
+            }
+
+            /// The largest number below a half: more than it is a half or more, as the rest is exact.
+            const UNDER_HALF: $float = (0.5 as $float).next_down();
+            /// More than any rest.
+            const NEVER: $float = 1.0;
+
             // <https://github.com/onnx/onnx/blob/v1.19.0/onnx/reference/ops/op_quantize_linear.py> (`np.rint`)
             /// [`Round::HalfEven`](super::Round::HalfEven)
             #[inline(always)]
@@ -138,48 +152,43 @@ macro_rules! rules {
             /// [`Round::HalfUp`](super::Round::HalfUp)
             #[inline(always)]
             pub fn half_up(x: $float) -> $float {
-                let (whole, rest) = split(x.abs());
-                let up = (rest > 0.5) | ((rest == 0.5) & (x > 0.0));
-                signed(whole + <$float>::from(up), x)
+                away_beyond(x, 0.5, UNDER_HALF)
             }
 
             // C17 7.12.9.6 `round`: XIR's `STD_ROUND`; `nndct_fix_kernels_cpu.h`, method 3
             /// [`Round::HalfAway`](super::Round::HalfAway)
             #[inline(always)]
             pub fn half_away(x: $float) -> $float {
-                let (whole, rest) = split(x.abs());
-                signed(whole + <$float>::from(rest >= 0.5), x)
+                away_beyond(x, UNDER_HALF, UNDER_HALF)
             }
 
             // `nndct_fix_kernels_cpu.h`, method 4
             /// [`Round::Floor`](super::Round::Floor)
             #[inline(always)]
             pub fn floor(x: $float) -> $float {
-                let (whole, rest) = split(x.abs());
-                signed(whole + <$float>::from((rest > 0.0) & (x < 0.0)), x)
+                away_beyond(x, 0.0, NEVER)
             }
 
             // `nndct_fix_kernels_cpu.h`, method 5
             /// [`Round::HalfUpBelowZeroElseEven`](super::Round::HalfUpBelowZeroElseEven)
             #[inline(always)]
             pub fn half_up_below_zero_else_even(x: $float) -> $float {
-                if x < 0.0 { half_toward_zero(x) } else { half_even(x) }
+                let (below, above) = (half_toward_zero(x), half_even(x));
+                if x < 0.0 { below } else { above }
             }
 
             // `nndct_fix_kernels_cpu.h`, method 6
             /// [`Round::HalfTowardZero`](super::Round::HalfTowardZero)
             #[inline(always)]
             pub fn half_toward_zero(x: $float) -> $float {
-                let (whole, rest) = split(x.abs());
-                signed(whole + <$float>::from(rest > 0.5), x)
+                away_beyond(x, 0.5, 0.5)
             }
 
             // `nndct_fix_kernels_cpu.h`, method 7
             /// [`Round::Ceil`](super::Round::Ceil)
             #[inline(always)]
             pub fn ceil(x: $float) -> $float {
-                let (whole, rest) = split(x.abs());
-                signed(whole + <$float>::from((rest > 0.0) & (x > 0.0)), x)
+                away_beyond(x, NEVER, 0.0)
             }
         }
     };
