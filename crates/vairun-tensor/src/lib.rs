@@ -7,6 +7,7 @@
 //! in `u8`; the float8 and float4 types as their raw bits in `u8`. [`DType::carrier`] names the type in memory.
 
 mod array;
+mod dequantized;
 mod dtype;
 mod element;
 pub mod files;
@@ -15,10 +16,11 @@ mod storage;
 mod tensor;
 mod value;
 
+pub use dequantized::Dequantized;
 pub use dtype::{Carrier, DType};
 pub use element::Element;
 pub use half::{bf16, f16};
 pub use mapped::MappedFile;
 pub use storage::Buffer;
-pub use tensor::{Dequantized, Tensor, TensorError};
+pub use tensor::{Tensor, TensorError};
 pub use value::{Value, ValueError};

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::dequantized::Dequantized;
 use crate::dtype::{Carrier, DType};
 use crate::element::Element;
 use crate::mapped::MappedFile;
@@ -17,22 +18,6 @@ pub struct Tensor {
     shape: Vec<usize>,
     storage: Arc<Storage>,
     dequantized: Option<Arc<Dequantized>>,
-}
-
-/// Where a tensor of real numbers came out of a dequantizer: `value = (codes - zero_point) · scale`.
-///
-/// It is carried beside the numbers so that a contraction of two dequantized operands can be computed exactly in
-/// integers. Operators that only move elements may carry it on; all others drop it.
-#[derive(Clone, Debug)]
-pub struct Dequantized {
-    /// The integers, in the shape of the tensor.
-    pub codes: Tensor,
-    /// f32: one element, or one for each index of `axis`.
-    pub scale: Tensor,
-    /// i32: as `scale`.
-    pub zero_point: Tensor,
-    /// The dimension that `scale` runs along; `None`: one scale for the whole tensor.
-    pub axis: Option<usize>,
 }
 
 /// A tensor that cannot be made, or is not what the caller asks for.
@@ -296,7 +281,7 @@ impl Tensor {
         self.storage.as_bytes()
     }
 
-    /// The same elements under another shape. [`Tensor::dequantized`] stays where it has no axis.
+    /// The same elements under another shape. [`Tensor::dequantized`] stays where its axis does.
     ///
     /// # Errors
     /// [`TensorError::Length`] where the shapes have different numbers of elements.
@@ -304,13 +289,9 @@ impl Tensor {
         if element_count(shape) != Some(self.len()) {
             return Err(TensorError::Length { elements: self.len(), shape: shape.to_vec() });
         }
-        let dequantized = match self.dequantized.as_deref() {
-            Some(origin) if origin.axis.is_none() => Some(Arc::new(Dequantized {
-                codes: origin.codes.reshaped(shape)?,
-                ..origin.clone()
-            })),
-            _ => None,
-        };
+        let dequantized = self.dequantized.as_deref();
+        let dequantized =
+            dequantized.and_then(|origin| origin.reshaped(&self.shape, shape)).map(Arc::new);
         Ok(Self {
             dtype: self.dtype,
             shape: shape.to_vec(),
@@ -333,6 +314,22 @@ impl Tensor {
     /// Where the numbers came out of a dequantizer.
     pub fn dequantized(&self) -> Option<&Dequantized> {
         self.dequantized.as_deref()
+    }
+
+    /// The integers that the numbers were dequantized from, in the shape of the tensor: int8, uint8, int16, uint16 or
+    /// int32, narrower types as they were. `None` where it came out of no dequantizer, or its numbers are not those
+    /// of integers.
+    ///
+    /// They may be computed at the first call, in two passes over the numbers at most, and are kept.
+    pub fn codes(&self) -> Option<&Self> {
+        self.dequantized.as_ref()?.codes_of(self)
+    }
+
+    /// The tensor, which holds elements of `origin` moved to other places, with the grid of `origin` beside it;
+    /// `axis` is where the axis of the grid has gone.
+    pub fn on_grid_of(self, origin: &Self, axis: Option<usize>) -> Self {
+        let Some(Dequantized { scale, zero_point, .. }) = origin.dequantized() else { return self };
+        self.with_dequantized(Dequantized::on_grid(scale.clone(), zero_point.clone(), axis))
     }
 
     /// The tensor with the codes that it was dequantized from beside it.

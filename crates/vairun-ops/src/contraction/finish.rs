@@ -97,12 +97,12 @@ mod tests {
 
     fn bias(code: i32, scale: f32) -> Tensor {
         let value = Tensor::vector(vec![code as f32 * scale]);
-        value.with_dequantized(Dequantized {
-            codes: Tensor::vector(vec![code]),
-            scale: Tensor::scalar(scale),
-            zero_point: Tensor::scalar(0i32),
-            axis: None,
-        })
+        value.with_dequantized(Dequantized::new(
+            Tensor::vector(vec![code]),
+            Tensor::scalar(scale),
+            Tensor::scalar(0i32),
+            None,
+        ))
     }
 
     fn run(sum: i64, scale: f32, bias: &Tensor) -> f32 {

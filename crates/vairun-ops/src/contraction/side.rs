@@ -21,7 +21,7 @@ enum Integers<'a> {
 impl<'a> Side<'a> {
     /// `None` where the tensor is no dequantizer's output, or its codes are no integers.
     pub(super) fn new(tensor: &'a Tensor) -> Option<Self> {
-        let Dequantized { codes, scale, zero_point, axis } = tensor.dequantized()?;
+        let Dequantized { scale, zero_point, axis, .. } = tensor.dequantized()?;
         let (scales, zero_points) = (scale.as_slice().ok()?, zero_point.as_slice().ok()?);
         let count = axis.map_or(1, |axis| tensor.shape().get(axis).copied().unwrap_or(0));
         // A parameter for each index of an axis may be given as one for all.
@@ -29,7 +29,7 @@ impl<'a> Side<'a> {
             return None;
         }
         Some(Self {
-            codes: Integers::new(codes)?,
+            codes: Integers::new(tensor.codes()?)?,
             axis: axis.filter(|_| scales.len().max(zero_points.len()) > 1),
             scales: scales.into(),
             zero_points: zero_points.into(),

@@ -19,12 +19,12 @@ fn dequantized(
         (i32::from(code) - zero_point) as f32 * scales[i / inner % scales.len()]
     };
     let values = codes.iter().enumerate().map(value).collect();
-    Tensor::new(shape, values).unwrap().with_dequantized(Dequantized {
-        codes: Tensor::new(shape, codes.to_vec()).unwrap(),
-        scale: Tensor::vector(scales.to_vec()),
-        zero_point: Tensor::vector(vec![zero_point; scales.len()]),
+    Tensor::new(shape, values).unwrap().with_dequantized(Dequantized::new(
+        Tensor::new(shape, codes.to_vec()).unwrap(),
+        Tensor::vector(scales.to_vec()),
+        Tensor::vector(vec![zero_point; scales.len()]),
         axis,
-    })
+    ))
 }
 
 fn run(
