@@ -32,14 +32,9 @@ impl Quantizer {
         Self { scale: vec![scale], zero_point: vec![zero_point], axis: None, range }
     }
 
-    /// From what a dequantizer left beside its output. The range is that of the codes' type.
+    /// From what a dequantizer left beside its output. It does not tell the range of the codes.
     pub fn of(origin: &Dequantized) -> Option<Self> {
-        let scale = origin.scale.as_slice::<f32>().ok()?.to_vec();
-        let zero_point = origin.zero_point.as_slice::<i32>().ok()?.iter().map(|&z| z.into());
-        let range = origin.codes.dtype().integer_range();
-        let range =
-            range.and_then(|(low, high)| Some([low.try_into().ok()?, high.try_into().ok()?]));
-        Self::checked(scale, zero_point.collect(), origin.axis, range)
+        Self::from_tensors(&origin.scale, Some(&origin.zero_point), origin.axis, None)
     }
 
     /// From the tensors of a quantizer's or dequantizer's inputs, of any type. `None` where they do not fit together.
@@ -54,7 +49,7 @@ impl Quantizer {
             Some(tensor) => numbers(tensor)?.into_iter().map(|value| value as i64).collect(),
             None => vec![0; scale.len()],
         };
-        let axis = if scale.len() == 1 { None } else { axis };
+        let axis = axis.filter(|_| scale.len() > 1);
         Self::checked(scale, zero_point, axis, range)
     }
 

@@ -30,6 +30,8 @@ struct Site {
     high: Option<String>,
     axis: Axis,
     dtype: Option<DType>,
+    /// The codes that numbers were made from.
+    codes: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -97,7 +99,7 @@ impl Quantizers {
             return (kind, Some(quantizer));
         }
         let kind = match (self.sites.get(name), tensor.dtype()) {
-            (Some(Site { kind: Kind::Codes, .. }), _) => Kind::Codes,
+            (Some(site), _) if site.kind == Kind::Codes && self.is_integer(site) => Kind::Codes,
             // 64-bit integers are shapes and indices.
             (_, DType::I64 | DType::U64) => Kind::Plain,
             (_, dtype) if dtype.is_integer() => Kind::Codes,
@@ -106,13 +108,24 @@ impl Quantizers {
         (kind, None)
     }
 
+    /// Whether the codes are integers. "Quantizers" to bfloat16 or float8 make numbers without a step.
+    fn is_integer(&self, site: &Site) -> bool {
+        let zero_point = site.zero_point.as_ref().and_then(|name| self.known.get(name));
+        zero_point.is_none_or(|tensor| tensor.dtype().is_integer())
+    }
+
     fn stated(&self, name: &str, shape: &[usize]) -> Option<(Kind, Quantizer)> {
         let site = self.sites.get(name)?;
         let tensor = |name: &Option<String>| name.as_ref().and_then(|name| self.known.get(name));
         let number = |name: &Option<String>| Some(*lanes::to_f64(tensor(name)?)?.first()? as i64);
         let zero_point = tensor(&site.zero_point);
         let dtype = site.dtype.or(zero_point.map(Tensor::dtype));
-        let stated = number(&site.low).zip(number(&site.high)).map(|(low, high)| [low, high]);
+        if !self.is_integer(site) {
+            return None;
+        }
+        // Numbers have the range of their codes, which their quantizer may state.
+        let ends = site.codes.as_ref().and_then(|codes| self.sites.get(codes)).unwrap_or(site);
+        let stated = number(&ends.low).zip(number(&ends.high)).map(|(low, high)| [low, high]);
         let range =
             stated.or_else(|| symmetric(site, number(&site.high)?)).or_else(|| range_of(dtype?));
         let axis = match &site.axis {
@@ -156,16 +169,21 @@ impl Quantizers {
         }
     }
 
-    /// The codes that a dequantizer reads. Its own output carries its parameters.
+    /// The codes that a dequantizer reads, and the numbers that it makes of them.
     fn read_dequantizer(&mut self, graph: &Graph, node: &Node) {
-        if node.op.op_type.ends_with("DequantizeLinear") {
-            let codes = node.inputs.first().copied().flatten();
-            let axis = match node.op.domain.as_str() {
-                "vai" => input(graph, node, 3).map(Axis::Tensor),
-                _ => Some(Axis::Fixed(axis_of(node))),
-            };
-            self.add(graph, codes, linear(graph, node, 1, axis));
+        if !node.op.op_type.ends_with("DequantizeLinear") {
+            return;
         }
+        let codes = node.inputs.first().copied().flatten();
+        let axis = match node.op.domain.as_str() {
+            "vai" => input(graph, node, 3).map(Axis::Tensor),
+            _ => Some(Axis::Fixed(axis_of(node))),
+        };
+        let site = linear(graph, node, 1, axis);
+        self.add(graph, codes, site.clone());
+        let number =
+            site.map(|site| Site { kind: Kind::Dequantized, codes: input(graph, node, 0), ..site });
+        self.add(graph, node.outputs.first().copied().flatten(), number);
     }
 
     fn add_linear(&mut self, graph: &Graph, node: &Node, output: Option<ValueId>, place: usize) {
@@ -193,6 +211,7 @@ impl Quantizers {
             high: input(graph, node, 1),
             axis: Axis::Fixed(0),
             dtype: None,
+            codes: None,
         });
         self.add(graph, node.outputs.first().copied().flatten(), site);
     }
@@ -217,6 +236,7 @@ impl Quantizers {
             high: None,
             axis: Axis::Fixed(0),
             dtype: None,
+            codes: None,
         };
         self.add(graph, node.outputs.first().copied().flatten(), Some(site));
     }
@@ -232,6 +252,7 @@ impl Quantizers {
             high: None,
             axis: Axis::Fixed(0),
             dtype: Some(DType::U8),
+            codes: None,
         });
         self.add(graph, output(0), site);
     }
@@ -263,6 +284,7 @@ fn linear(graph: &Graph, node: &Node, place: usize, axis: Option<Axis>) -> Optio
         high: None,
         axis: axis.unwrap_or(Axis::Fixed(1)),
         dtype: None,
+        codes: None,
     })
 }
 
@@ -360,6 +382,16 @@ mod tests {
         assert_eq!(quantizers.describe("y", &codes), (Kind::Codes, None));
         quantizers.learn("s", &Tensor::scalar(2f32));
         assert_eq!(quantizers.describe("y", &codes).1.unwrap().scale, [2.0]);
+    }
+
+    #[test]
+    fn a_cast_in_the_clothes_of_a_quantizer_makes_plain_numbers() {
+        let graph = graph(
+            OpId::new("com.amd.quark", "ExtendedQuantizeLinear", 1),
+            &[("s", Tensor::scalar(1f32)), ("z", Tensor::scalar(vairun_tensor::bf16::ZERO))],
+        );
+        let made = Tensor::vector(vec![vairun_tensor::bf16::ONE]);
+        assert_eq!(Quantizers::of(&graph).describe("y", &made), (Kind::Plain, None));
     }
 
     #[test]
