@@ -11,6 +11,8 @@ use crate::spec::NodeSpec;
 /// Every operator of this crate: the one list that dispatch, `vairun ops` and the README's table read.
 pub static OPS: &[&OpDef] = &[
     // vai (vai_q_pytorch)
+    &quant::vai_dequantize_linear::DEF,
+    &quant::vai_fix_neuron::DEF,
     &quant::vai_quantize_linear::DEF,
 ];
 

@@ -258,13 +258,21 @@ impl Tensor {
     ///
     /// # Errors
     /// [`TensorError::DType`] where `T` is not the carrier of the type.
-    pub fn into_vec<T: Element>(mut self) -> Result<Vec<T>, TensorError> {
+    pub fn into_vec<T: Element>(self) -> Result<Vec<T>, TensorError> {
+        self.into_unique().or_else(|shared| shared.as_slice::<T>().map(<[T]>::to_vec))
+    }
+
+    /// The elements themselves to write over, where nobody else holds them and `T` is their carrier; else the tensor.
+    ///
+    /// # Errors
+    /// The tensor itself.
+    pub fn into_unique<T: Element>(mut self) -> Result<Vec<T>, Self> {
         match Arc::get_mut(&mut self.storage) {
             Some(storage) if storage.is_owned() && storage.carrier() == T::CARRIER => {
                 let data = std::mem::replace(storage, Storage::U8(Vec::new()));
                 Ok(T::take(data).expect("the carrier has just been checked"))
             }
-            _ => self.as_slice::<T>().map(<[T]>::to_vec),
+            _ => Err(self),
         }
     }
 
@@ -396,6 +404,16 @@ mod tests {
         b.make_mut::<i32>().unwrap()[0] = 9;
         assert_eq!(a.as_slice::<i32>().unwrap(), [1, 2]);
         assert_eq!(b.into_vec::<i32>().unwrap(), [9, 2]);
+    }
+
+    #[test]
+    fn only_the_last_holder_gets_the_elements_themselves() {
+        let a = Tensor::vector(vec![1i32, 2]);
+        let b = a.clone().into_unique::<i32>().unwrap_err();
+        assert!(b.same_storage(&a));
+        drop(b);
+        assert_eq!(a.into_unique::<i32>().unwrap(), [1, 2]);
+        assert!(Tensor::scalar(1i32).into_unique::<f32>().is_err());
     }
 
     #[test]
