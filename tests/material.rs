@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use vairun::tensor::Element;
 use vairun::{DType, Tensor};
 
@@ -26,45 +26,7 @@ pub(crate) fn repository() -> PathBuf {
 
 /// The arrays of an npz file by name.
 pub(crate) fn read_npz(path: &Path) -> Result<BTreeMap<String, Tensor>> {
-    let mut file = npyz::npz::NpzArchive::open(path).with_context(|| path.display().to_string())?;
-    let names: Vec<String> = file.array_names().map(str::to_owned).collect();
-    names
-        .into_iter()
-        .map(|name| {
-            let array = file.by_name(&name)?.context("listed")?;
-            let tensor =
-                read_array(array).with_context(|| format!("{}: {name}", path.display()))?;
-            Ok((name, tensor))
-        })
-        .collect()
-}
-
-fn read_array<R: std::io::Read>(array: npyz::NpyFile<R>) -> Result<Tensor> {
-    let shape: Vec<usize> =
-        array.shape().iter().map(|&n| usize::try_from(n)).collect::<Result<_, _>>()?;
-    let npyz::DType::Plain(kind) = array.dtype() else { anyhow::bail!("a structured array") };
-    fn read<T: Element + npyz::Deserialize, R: std::io::Read>(
-        array: npyz::NpyFile<R>,
-        shape: &[usize],
-    ) -> Result<Tensor> {
-        anyhow::ensure!(array.order() == npyz::Order::C || shape.len() < 2, "in Fortran order");
-        Ok(Tensor::new(shape, array.into_vec::<T>()?)?)
-    }
-    use npyz::TypeChar::{Bool, Float, Int, Uint};
-    match (kind.type_char(), kind.size_field()) {
-        (Bool, 1) => read::<bool, _>(array, &shape),
-        (Int, 1) => read::<i8, _>(array, &shape),
-        (Int, 2) => read::<i16, _>(array, &shape),
-        (Int, 4) => read::<i32, _>(array, &shape),
-        (Int, 8) => read::<i64, _>(array, &shape),
-        (Uint, 1) => read::<u8, _>(array, &shape),
-        (Uint, 2) => read::<u16, _>(array, &shape),
-        (Uint, 4) => read::<u32, _>(array, &shape),
-        (Uint, 8) => read::<u64, _>(array, &shape),
-        (Float, 4) => read::<f32, _>(array, &shape),
-        (Float, 8) => read::<f64, _>(array, &shape),
-        _ => anyhow::bail!("an array of {kind}"),
-    }
+    Ok(vairun::tensor::files::read_npz(path)?.into_iter().collect())
 }
 
 /// The elements as f64, whatever their type; strings are an error.

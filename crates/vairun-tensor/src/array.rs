@@ -31,7 +31,7 @@ impl<T: Element, D: Dimension> From<Array<T, D>> for Tensor {
             return Self::from(&array);
         }
         let (data, offset) = array.into_raw_vec_and_offset();
-        let count = shape.iter().product();
+        let count: usize = shape.iter().product();
         let start = offset.unwrap_or(0);
         let data = if start == 0 && data.len() == count {
             data

@@ -1,1 +1,17 @@
 //! Files that hold tensors: npy, npz, raw binary and text, safetensors.
+//!
+//! Files may come from strangers: sizes are checked before memory is taken, and any bytes give a tensor or a
+//! [`FileError`]. Files are written as streams, a tensor at a time.
+
+mod error;
+mod header;
+mod npy;
+mod npz;
+mod raw;
+mod safe;
+
+pub use error::{FileError, FileErrorKind};
+pub use npy::{decode_npy, read_npy, write_npy};
+pub use npz::{NpzReader, NpzWriter, read_npz, write_npz};
+pub use raw::{read_raw, read_text};
+pub use safe::read_safetensors;
