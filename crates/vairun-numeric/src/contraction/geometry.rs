@@ -37,10 +37,16 @@ impl Window {
     }
 
     /// The place in the input that output `o` reads through element `k` of the kernel; `None` in the padding.
-    pub(super) fn source(&self, o: usize, k: usize) -> Option<usize> {
+    pub(crate) fn source(&self, o: usize, k: usize) -> Option<usize> {
         (o * self.stride + k * self.dilation)
             .checked_sub(self.pad_begin)
             .filter(|&i| i < self.input)
+    }
+
+    /// The place in x that output `o` of a transposed convolution reads through element `k`; `None` where there is none.
+    pub(crate) fn transposed_source(&self, o: usize, k: usize) -> Option<usize> {
+        let at = (o + self.pad_begin).checked_sub(k * self.dilation)?;
+        (at % self.stride == 0).then_some(at / self.stride).filter(|&i| i < self.input)
     }
 
     /// The place in the transposed output that input `i` adds to through element `k`, where `length` is kept.
@@ -86,7 +92,7 @@ impl ConvGeometry {
     }
 
     /// The row-major place in `lengths` of each index `place` gives for the pair of indices of all dimensions.
-    pub(super) fn place(
+    pub(crate) fn place(
         &self,
         (a, b): (&[usize], &[usize]),
         lengths: impl Fn(usize) -> usize,
@@ -101,7 +107,7 @@ impl ConvGeometry {
 }
 
 /// Every index of a row-major array of these lengths, in order, one after the other.
-pub(super) fn indices(lengths: &[usize]) -> Vec<usize> {
+pub(crate) fn indices(lengths: &[usize]) -> Vec<usize> {
     let count: usize = lengths.iter().product();
     let mut all = vec![0; count * lengths.len()];
     for (mut at, index) in (0..count).zip(all.chunks_exact_mut(lengths.len().max(1))) {

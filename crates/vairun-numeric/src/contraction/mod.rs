@@ -17,6 +17,7 @@ mod tests;
 
 pub use conv::conv;
 pub use conv_transpose::conv_transpose;
+pub(crate) use geometry::indices;
 pub use geometry::{ConvGeometry, Window};
 pub use matmul::{MatMulShape, matmul};
 pub use operand::{Codes, Operand, Sums};

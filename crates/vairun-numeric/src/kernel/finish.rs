@@ -1,0 +1,126 @@
+use super::narrow::Narrow;
+
+/// What a product becomes: `f32(sum + add) · scale (+ bias)`, then perhaps a code.
+#[derive(Clone, Debug)]
+pub struct Finish {
+    /// For each output channel, and as many as fill a vector behind them.
+    add: Vec<i32>,
+    scale: Vec<f32>,
+    bias: Option<Vec<f32>>,
+    /// `scale / step` of a quantizer to 8 bits, where that alone gives the code; see [`Finish::merged`].
+    merged: Option<Vec<f32>>,
+    output: Output,
+}
+
+/// What is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Output {
+    /// Codes of 8 bits.
+    Codes8(Narrow),
+    /// Codes of 16 bits.
+    Codes16(Narrow),
+    /// The real numbers.
+    Real,
+    /// The sums themselves, after `add`.
+    Sums,
+}
+
+/// Channels that a vector holds at most.
+pub(super) const LANES: usize = 16;
+
+impl Finish {
+    /// `add`, `scale` and `bias` have one element for each output channel.
+    pub fn new(
+        mut add: Vec<i32>,
+        mut scale: Vec<f32>,
+        bias: Option<Vec<f32>>,
+        output: Output,
+    ) -> Self {
+        let channels = add.len();
+        assert_eq!(channels, scale.len(), "one scale for each channel");
+        assert!(
+            bias.as_ref().is_none_or(|bias| bias.len() == channels),
+            "one bias for each channel"
+        );
+        let padded = channels + 4 * LANES;
+        add.resize(padded, 0);
+        scale.resize(padded, 0.0);
+        let bias = bias.map(|mut bias| {
+            bias.resize(padded, 0.0);
+            bias
+        });
+        let merged = bias.is_none().then(|| Self::merged(&scale, output)).flatten();
+        Self { add, scale, bias, merged, output }
+    }
+
+    /// The factors m so that `sum · m` rounds to the code that `sum · scale / step` rounds to, near ties excepted.
+    ///
+    /// With a power of two as step that is the quotient itself. With another the product of three roundings is within
+    /// `5 · 2^-24` of the quotient of two, relatively: for codes apart from 2^9 less than `Division::MARGIN`. Below a
+    /// half they keep every sum within `i32`, so that the clamp may come after the conversion.
+    fn merged(scale: &[f32], output: Output) -> Option<Vec<f32>> {
+        let Output::Codes8(narrow) = output else { return None };
+        if !narrow.can_merge() {
+            return None;
+        }
+        let factor = |&scale: &f32| {
+            let factor = scale * narrow.inverse();
+            let usable = scale == 0.0 || (factor.is_normal() && factor.abs() < 0.5);
+            usable.then_some(factor)
+        };
+        scale.iter().map(factor).collect()
+    }
+
+    /// What is written.
+    pub fn output(&self) -> Output {
+        self.output
+    }
+
+    pub(super) fn channels(&self) -> usize {
+        self.add.len() - 4 * LANES
+    }
+
+    /// The parameters from channel `first` on; a vector past the last channel may be read.
+    pub(super) fn from(&self, first: usize) -> Part<'_> {
+        Part {
+            add: &self.add[first..],
+            scale: &self.scale[first..],
+            bias: self.bias.as_ref().map(|bias| &bias[first..]),
+            merged: self.merged.as_ref().map(|merged| &merged[first..]),
+            output: self.output,
+        }
+    }
+}
+
+/// The parameters of some channels.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a> {
+    pub(super) add: &'a [i32],
+    pub(super) scale: &'a [f32],
+    pub(super) bias: Option<&'a [f32]>,
+    pub(super) merged: Option<&'a [f32]>,
+    pub(super) output: Output,
+}
+
+impl Part<'_> {
+    /// The real number of a sum of channel `c`.
+    #[inline(always)]
+    pub(super) fn real(&self, c: usize, sum: i32) -> f32 {
+        let product = sum.wrapping_add(self.add[c]) as f32 * self.scale[c];
+        match self.bias {
+            Some(bias) => product + bias[c],
+            None => product,
+        }
+    }
+}
+
+impl Output {
+    /// Bytes of one element.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::Codes8(_) => 1,
+            Self::Codes16(_) => 2,
+            Self::Real | Self::Sums => 4,
+        }
+    }
+}

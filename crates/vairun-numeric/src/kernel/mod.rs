@@ -1,0 +1,31 @@
+//! Fast integer kernels over codes that lie channels-last.
+//!
+//! **Stored codes.** Codes of 8 bits are stored as `u8`: those of signed types with 128 added. Codes of 16 bits are
+//! stored as `i16`: those of unsigned types with 32768 taken away. So one kernel serves both signs, at one speed.
+//! A buffer holds `[batch, pixels, stride]` codes; the first `channels` of each pixel are meant, what is between
+//! `channels` and `stride` is never used.
+//!
+//! Each kernel has a form for every [`Isa`]; all of them, and any number of threads, give the same bits as the plain
+//! form, and that gives those of [`crate::contraction`].
+
+mod finish;
+mod isa;
+mod narrow;
+pub mod peak;
+mod product;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod tile;
+#[cfg(target_arch = "x86_64")]
+mod tile_avx2;
+#[cfg(target_arch = "x86_64")]
+mod tile_avx512;
+mod weights;
+
+pub use finish::{Finish, Output};
+pub use isa::Isa;
+pub use narrow::{Narrow, NarrowParts};
+pub use product::{Codes, Product, Written};
+pub use rows::Rows;
+pub use weights::{Element, Weights};

@@ -1,0 +1,60 @@
+use crate::contraction::indices;
+use crate::contraction::{ConvGeometry, Window};
+
+/// Which pixel of x each pixel of the result reads through each tap, the same for every image of a batch.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    /// `[pixels of the result, taps]`; [`Rows::PADDING`] for a pixel outside of x.
+    pub(super) table: Vec<u32>,
+    pub(super) taps: usize,
+    /// Pixels of x.
+    pub(super) input: usize,
+}
+
+impl Rows {
+    pub(super) const PADDING: u32 = u32::MAX;
+
+    /// Of a convolution; `None` where its kernel does not fit, or the table would not fit memory.
+    pub fn conv(geometry: &ConvGeometry) -> Option<Self> {
+        Self::new(geometry, &geometry.output()?, Window::source)
+    }
+
+    /// Of a transposed convolution.
+    pub fn conv_transpose(geometry: &ConvGeometry) -> Option<Self> {
+        Self::new(geometry, &geometry.transposed_output()?, Window::transposed_source)
+    }
+
+    /// Of a matrix product: each row of the result reads one row of x.
+    pub fn matrix(rows: usize) -> Option<Self> {
+        Some(Self { table: (0..u32::try_from(rows).ok()?).collect(), taps: 1, input: rows })
+    }
+
+    /// Pixels of the result.
+    pub fn pixels(&self) -> usize {
+        self.table.len() / self.taps.max(1)
+    }
+
+    fn new(
+        geometry: &ConvGeometry,
+        output: &[usize],
+        source: impl Fn(&Window, usize, usize) -> Option<usize>,
+    ) -> Option<Self> {
+        let kernel: Vec<_> = geometry.windows.iter().map(|window| window.kernel).collect();
+        let (pixels, taps) = (output.iter().product::<usize>(), geometry.taps());
+        pixels.checked_mul(taps).filter(|&n| n < 1 << 32)?;
+        let input = u32::try_from(geometry.pixels()).ok().filter(|&n| n < Self::PADDING)?;
+        let (outputs, kernels) = (indices(output), indices(&kernel));
+        let rank = output.len();
+        let mut table = Vec::with_capacity(pixels * taps);
+        for pixel in 0..pixels {
+            let o = &outputs[pixel * rank..][..rank];
+            for tap in 0..taps {
+                let k = &kernels[tap * rank..][..rank];
+                let place = |window: &Window, o, k, _| source(window, o, k);
+                let at = geometry.place((o, k), |d| geometry.windows[d].input, place);
+                table.push(at.map_or(Self::PADDING, |at| at as u32));
+            }
+        }
+        Some(Self { table, taps, input: input as usize })
+    }
+}

@@ -1,0 +1,129 @@
+use super::finish::LANES;
+
+/// The width of the codes of x that weights are packed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Element {
+    /// x is stored as `u8`, weights are packed as `i8`: four terms to a lane.
+    Byte,
+    /// x is stored as `i16`, weights are packed as `i16`: two terms to a lane.
+    Word,
+}
+
+impl Element {
+    /// Bytes of a stored code of x.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::Byte => 1,
+            Self::Word => 2,
+        }
+    }
+
+    /// Terms of one lane of 4 bytes.
+    fn terms(self) -> usize {
+        4 / self.bytes()
+    }
+}
+
+/// Output channels of a block of packed weights.
+pub(super) const BLOCK: usize = 4 * LANES;
+
+/// Weights `[out_channels, taps, channels]` of one group, less their zero points, packed for the kernels.
+///
+/// Blocks of [`BLOCK`] output channels (the last one of as many vectors as it needs); in each block
+/// `[tap, step, channel of the block, term]`, where a step is 4 bytes of x.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    pub(super) element: Element,
+    pub(super) out_channels: usize,
+    pub(super) taps: usize,
+    pub(super) steps: usize,
+    pub(super) packed: Vec<i8>,
+    sums: Vec<i64>,
+    magnitudes: Vec<i64>,
+}
+
+impl Weights {
+    /// Packs `w`, `[out_channels, taps, channels]`; `None` where a weight does not fit the packed type.
+    pub fn new(
+        element: Element,
+        out_channels: usize,
+        taps: usize,
+        channels: usize,
+        w: &[i32],
+    ) -> Option<Self> {
+        assert_eq!(w.len(), out_channels * taps * channels, "the weights fill their shape");
+        let fits = |&w: &i32| match element {
+            Element::Byte => i8::try_from(w).is_ok(),
+            Element::Word => i16::try_from(w).is_ok(),
+        };
+        if !w.iter().all(fits) {
+            return None;
+        }
+        let steps = channels.div_ceil(element.terms());
+        let width = out_channels.div_ceil(LANES) * LANES;
+        let mut packed = Vec::with_capacity(width * taps * steps * 4);
+        for first in (0..width).step_by(BLOCK) {
+            for tap in 0..taps {
+                for step in 0..steps {
+                    for o in first..width.min(first + BLOCK) {
+                        for term in 0..element.terms() {
+                            let c = step * element.terms() + term;
+                            let value = match o < out_channels && c < channels {
+                                true => w[(o * taps + tap) * channels + c],
+                                false => 0,
+                            };
+                            match element {
+                                Element::Byte => packed.push(value as i8),
+                                Element::Word => {
+                                    packed.extend(
+                                        (value as i16).to_le_bytes().map(|byte| byte as i8),
+                                    );
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        let per_channel = |f: fn(i64) -> i64| -> Vec<i64> {
+            let terms = (taps * channels).max(1);
+            let rows = w.chunks_exact(terms).map(|row| row.iter().map(|&w| f(w.into())).sum());
+            rows.chain(std::iter::repeat(0)).take(out_channels).collect()
+        };
+        let (sums, magnitudes) = (per_channel(|w| w), per_channel(i64::abs));
+        Some(Self { element, out_channels, taps, steps, packed, sums, magnitudes })
+    }
+
+    /// The sum of the weights of each output channel.
+    pub fn sums(&self) -> &[i64] {
+        &self.sums
+    }
+
+    /// The sum of the magnitudes of the weights of each output channel.
+    pub fn magnitudes(&self) -> &[i64] {
+        &self.magnitudes
+    }
+
+    /// What to add to the sum of each output channel so that it is `Σ (x - zero) · w + bias`; `None` where a sum, or a
+    /// part of it, might not fit `i32`.
+    pub fn corrections(&self, zero: i32, bias: &[i64]) -> Option<Vec<i32>> {
+        assert_eq!(bias.len(), self.out_channels, "one bias for each channel");
+        let largest = match self.element {
+            Element::Byte => 255,
+            Element::Word => 32768,
+        };
+        let add = |((&sum, &magnitude), &bias): ((&i64, &i64), &i64)| {
+            let add = bias.checked_sub(i64::from(zero).checked_mul(sum)?)?;
+            let bound = magnitude.checked_mul(largest)?.checked_add(add.checked_abs()?)?;
+            (bound <= i32::MAX.into()).then(|| add as i32)
+        };
+        self.sums.iter().zip(&self.magnitudes).zip(bias).map(add).collect()
+    }
+
+    /// The packed block that starts with output channel `first`.
+    pub(super) fn block(&self, first: usize) -> &[i8] {
+        let width = (self.out_channels.div_ceil(LANES) * LANES - first).min(BLOCK);
+        let bytes = self.taps * self.steps * 4;
+        &self.packed[first * bytes..][..width * bytes]
+    }
+}
