@@ -1,5 +1,7 @@
 //! How near the kernels come to what the CPU can do: `items` are multiplications.
 
+#![allow(clippy::unwrap_used)] // a bench that cannot start has nothing to say
+
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use vairun_numeric::contraction::{ConvGeometry, Window};

@@ -8,12 +8,21 @@
 //! Each kernel has a form for every [`Isa`]; all of them, and any number of threads, give the same bits as the plain
 //! form, and that gives those of [`crate::contraction`].
 
+mod depthwise;
+#[cfg(target_arch = "x86_64")]
+mod depthwise_avx512;
+mod dispatch;
+mod elementwise;
 mod finish;
 mod isa;
+mod movement;
 mod narrow;
 pub mod peak;
+mod pool;
 mod product;
 mod rows;
+#[cfg(test)]
+mod small_tests;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -23,9 +32,13 @@ mod tile_avx2;
 mod tile_avx512;
 mod weights;
 
+pub use depthwise::Depthwise;
+pub use elementwise::{Binary, Grid, Operation, Stored, map_bytes, map_to, map_words, quantize};
 pub use finish::{Finish, Output};
 pub use isa::Isa;
+pub use movement::{gather, spread_rows, transpose};
 pub use narrow::{Narrow, NarrowParts};
+pub use pool::max_pool;
 pub use product::{Codes, Product, Written};
 pub use rows::Rows;
 pub use weights::{Element, Weights};

@@ -98,6 +98,27 @@ impl Narrow {
         self.round.f32(clamped) as i32 + self.zero
     }
 
+    /// The codes of many numbers; compiled for each rule, so that the loop has vectors.
+    #[inline(always)]
+    pub(super) fn each<C: super::elementwise::Stored>(
+        &self,
+        x: impl Iterator<Item = f32>,
+        out: &mut [C],
+    ) {
+        let (low, high, before, after) = self.bounds();
+        let (inverse, scale) = (self.inverse(), self.scale);
+        let exact = matches!(self.division, Division::Exact(_));
+        crate::round::by_round!(self.round, f32, round => {
+            for (out, x) in out.iter_mut().zip(x) {
+                let quotient = if exact { x * inverse } else { x / scale };
+                let clamped = (quotient + before).max(low).min(high);
+                // Within 2^21: the addition leaves the integer in the low bits.
+                let code = (round(clamped) + 12_582_912.0).to_bits() as i32 - 0x4b40_0000;
+                *out = C::narrow(code + after);
+            }
+        });
+    }
+
     /// Whether [`super::Finish`] may leave out the real number in between.
     pub(super) fn can_merge(&self) -> bool {
         let rounds = matches!(self.round, Round::HalfEven | Round::HalfUp | Round::HalfAway);

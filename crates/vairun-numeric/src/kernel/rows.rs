@@ -34,6 +34,13 @@ impl Rows {
         self.table.len() / self.taps.max(1)
     }
 
+    /// Whether every window reads at least one pixel of x.
+    pub fn all_touch(&self) -> bool {
+        self.table
+            .chunks_exact(self.taps.max(1))
+            .all(|rows| rows.iter().any(|&at| at != Self::PADDING))
+    }
+
     fn new(
         geometry: &ConvGeometry,
         output: &[usize],

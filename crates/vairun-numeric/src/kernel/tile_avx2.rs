@@ -1,6 +1,7 @@
 //! The tile with AVX2: four terms of four channels to a register of 16-bit factors.
 
 #![allow(unsafe_code)]
+#![allow(clippy::needless_range_loop)] // the loops run over registers
 
 use std::arch::x86_64::*;
 

@@ -1,6 +1,7 @@
 //! The tile with AVX-512 VNNI: 16 channels to a register, four bytes or two words to a lane.
 
 #![allow(unsafe_code)]
+#![allow(clippy::needless_range_loop)] // the loops run over registers
 
 use std::arch::x86_64::*;
 
@@ -13,10 +14,10 @@ use crate::round::Round;
 /// Evaluates `$body` for the [`kind`] of a quantizer as a constant.
 macro_rules! by_kind {
     ($narrow:ident, $kind:ident => $body:expr) => {
-        by_kind!(@ $narrow, $kind => $body; 0 1 2 4 5 6 8 9 10 12 13 14)
+        $crate::kernel::tile_avx512::by_kind!(@ $narrow, $kind => $body; 0 1 2 4 5 6 8 9 10 12 13 14)
     };
     (@ $narrow:ident, $kind:ident => $body:expr; $($value:literal)*) => {
-        match kind(&$narrow) {
+        match $crate::kernel::tile_avx512::kind(&$narrow) {
             $($value => {
                 const $kind: u8 = $value;
                 $body
@@ -25,6 +26,8 @@ macro_rules! by_kind {
         }
     };
 }
+
+pub(super) use by_kind;
 
 /// Computes the tile.
 ///
@@ -146,8 +149,6 @@ unsafe fn merged8<const VECTORS: usize, const KIND: u8>(
     let zero = _mm512_set1_epi16(narrow.zero() as i16);
     let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     let tie = _mm512_set1_ps(0.5 - Division::MARGIN);
-    let inverse = _mm512_set1_ps(narrow.inverse());
-    let scale = _mm512_set1_ps(narrow.scale());
     let mut add = [_mm512_setzero_si512(); VECTORS];
     let mut factor = [_mm512_setzero_ps(); VECTORS];
     // SAFETY: the parameters are padded by a block; the target is writable for the channels of the mask; `sums` holds
@@ -173,18 +174,8 @@ unsafe fn merged8<const VECTORS: usize, const KIND: u8>(
             }
             if KIND & 3 == CHECKED && _mm512_cmp_ps_mask::<_CMP_GE_OQ>(farthest, tie) != 0 {
                 for n in 0..VECTORS {
-                    let real = _mm512_mul_ps(
-                        numbers[n],
-                        _mm512_loadu_ps(part.scale.as_ptr().add(n * LANES)),
-                    );
-                    let close = _mm512_mul_ps(real, inverse);
-                    let exact = _mm512_div_ps(real, scale);
-                    // Far from any code the quotient may be infinite: what is clamped need not be exact.
-                    let far = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(
-                        _mm512_abs_ps(close),
-                        _mm512_set1_ps(1024.0),
-                    );
-                    quotient[n] = _mm512_mask_blend_ps(far, exact, quotient[n]);
+                    let factor = _mm512_loadu_ps(part.scale.as_ptr().add(n * LANES));
+                    quotient[n] = divided(narrow, numbers[n], factor, quotient[n]);
                 }
             }
             let code = |n: usize| match n < VECTORS {
@@ -203,10 +194,20 @@ unsafe fn merged8<const VECTORS: usize, const KIND: u8>(
     }
 }
 
+/// `number · scale / step` in the order of the definition, where that is small; else `quotient`, which is clamped.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq")]
+pub(super) fn divided(narrow: &Narrow, number: __m512, scale: __m512, quotient: __m512) -> __m512 {
+    let exact = _mm512_div_ps(_mm512_mul_ps(number, scale), _mm512_set1_ps(narrow.scale()));
+    let small = _mm512_set1_ps(1024.0);
+    let near = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(_mm512_abs_ps(quotient), small);
+    _mm512_mask_blend_ps(near, quotient, exact)
+}
+
 /// `x`, of magnitude below 2^31, rounded by the rule of `KIND`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq")]
-fn rounded_small<const KIND: u8>(x: __m512) -> __m512i {
+pub(super) fn rounded_small<const KIND: u8>(x: __m512) -> __m512i {
     const DOWN: i32 = _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC;
     const TO_ZERO: i32 = _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC;
     let half = _mm512_set1_ps(0.5);
@@ -338,7 +339,7 @@ unsafe fn write32(at: *mut u8, mask: __mmask16, values: __m512i) {
 }
 
 /// Which code of [`codes`] a quantizer takes: a loop is compiled for each.
-fn kind(narrow: &Narrow) -> u8 {
+pub(super) fn kind(narrow: &Narrow) -> u8 {
     let division = match narrow.division() {
         Division::Exact(_) => EXACT,
         Division::Checked(_) => CHECKED,
@@ -354,7 +355,7 @@ fn kind(narrow: &Narrow) -> u8 {
 }
 
 const EXACT: u8 = 0;
-const CHECKED: u8 = 1;
+pub(super) const CHECKED: u8 = 1;
 const PLAIN: u8 = 2;
 const HALF_EVEN: u8 = 0;
 const HALF_UP: u8 = 4;
@@ -437,6 +438,31 @@ fn rounded(round: Round, x: __m512) -> __m512i {
             let half_up = _mm512_cvtps_epi32(_mm512_mask_add_ps(floor, up, floor, one));
             let negative = _mm512_movepi32_mask(_mm512_castps_si512(x));
             _mm512_mask_blend_epi32(negative, _mm512_cvtps_epi32(x), half_up)
+        }
+    }
+}
+
+/// `out[i] = table[x[i]]`.
+pub(super) fn map_bytes(table: &[u8; 256], x: &[u8], out: &mut [u8]) {
+    assert_eq!(x.len(), out.len());
+    // SAFETY: whoever chooses the instruction set has asked the CPU, VBMI included.
+    unsafe { permuted(table, x, out) };
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+fn permuted(table: &[u8; 256], x: &[u8], out: &mut [u8]) {
+    // SAFETY: 64 bytes each.
+    let part = |i: usize| unsafe { _mm512_loadu_si512(table[64 * i..][..64].as_ptr().cast()) };
+    let parts = [part(0), part(1), part(2), part(3)];
+    for (out, x) in out.chunks_mut(64).zip(x.chunks(64)) {
+        let mask = u64::MAX >> (64 - x.len());
+        // SAFETY: the mask names the bytes of the chunk.
+        unsafe {
+            let codes = _mm512_maskz_loadu_epi8(mask, x.as_ptr().cast());
+            let lower = _mm512_permutex2var_epi8(parts[0], codes, parts[1]);
+            let upper = _mm512_permutex2var_epi8(parts[2], codes, parts[3]);
+            let values = _mm512_mask_blend_epi8(_mm512_movepi8_mask(codes), lower, upper);
+            _mm512_mask_storeu_epi8(out.as_mut_ptr().cast(), mask, values);
         }
     }
 }

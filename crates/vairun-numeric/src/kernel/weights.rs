@@ -115,7 +115,7 @@ impl Weights {
         let add = |((&sum, &magnitude), &bias): ((&i64, &i64), &i64)| {
             let add = bias.checked_sub(i64::from(zero).checked_mul(sum)?)?;
             let bound = magnitude.checked_mul(largest)?.checked_add(add.checked_abs()?)?;
-            (bound <= i32::MAX.into()).then(|| add as i32)
+            (bound <= i32::MAX.into()).then_some(add as i32)
         };
         self.sums.iter().zip(&self.magnitudes).zip(bias).map(add).collect()
     }

@@ -1,0 +1,193 @@
+//! Depthwise convolution: each channel for itself.
+
+#![allow(unsafe_code)]
+
+use rayon::prelude::*;
+
+use super::dispatch::on;
+use super::elementwise::Stored;
+use super::finish::{Finish, LANES, Output};
+use super::isa::Isa;
+use super::product::{Codes, Written};
+use super::rows::Rows;
+use super::tile::Target;
+use super::weights::{BLOCK, Element};
+use crate::vector::Loop;
+
+/// Pixels of the result that one task computes.
+const TASK: usize = 64;
+
+/// A depthwise convolution of x with constant weights, ready to run.
+#[derive(Clone, Debug)]
+pub struct Depthwise {
+    element: Element,
+    channels: usize,
+    /// `[taps, channels]`
+    weights: Vec<i16>,
+    #[cfg(target_arch = "x86_64")]
+    packed: super::depthwise_avx512::Packed,
+    rows: Rows,
+    finish: Finish,
+    zero: i32,
+    isa: Isa,
+}
+
+impl Depthwise {
+    /// `weights` are `[channels, taps]`, less their zero points; `None` where one does not fit i8 (for x of bytes) or
+    /// i16. The stored code of x that means 0 is `zero`. That the sums fit is the caller's to prove
+    /// (`Weights::corrections`).
+    pub fn new(
+        element: Element,
+        weights: &[i32],
+        rows: Rows,
+        zero: i32,
+        finish: Finish,
+        isa: Isa,
+    ) -> Option<Self> {
+        assert!(isa.is_available(), "the CPU has {isa}");
+        let (channels, taps) = (finish.channels(), rows.taps);
+        assert_eq!(weights.len(), channels * taps, "the weights fill their shape");
+        let fits = |&w: &i32| match element {
+            Element::Byte => i8::try_from(w).is_ok(),
+            Element::Word => i16::try_from(w).is_ok(),
+        };
+        if !weights.iter().all(fits) {
+            return None;
+        }
+        let by_tap = |i: usize| weights[i % channels * taps + i / channels] as i16;
+        let by_tap: Vec<i16> = (0..channels * taps).map(by_tap).collect();
+        Some(Self {
+            element,
+            channels,
+            #[cfg(target_arch = "x86_64")]
+            packed: super::depthwise_avx512::Packed::new(element, &by_tap, channels, &finish, zero),
+            weights: by_tap,
+            rows,
+            finish,
+            zero,
+            isa,
+        })
+    }
+
+    /// Pixels of one image of the result.
+    pub fn pixels(&self) -> usize {
+        self.rows.pixels()
+    }
+
+    /// Channels of x and of the result.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Products of one image.
+    pub fn multiplications(&self) -> usize {
+        self.rows.table.len() * self.channels
+    }
+
+    /// Writes the result for `batch` images, channels last.
+    ///
+    /// Panics where x or `out` are not as long as the images, or of another type.
+    pub fn run(&self, x: Codes, out: Written, batch: usize) {
+        match (x, self.element, out, self.finish.output()) {
+            (Codes::U8(x), Element::Byte, Written::U8(out), Output::Codes8(_)) => {
+                self.spread(x, out, batch)
+            }
+            (Codes::U8(x), Element::Byte, Written::I16(out), Output::Codes16(_)) => {
+                self.spread(x, out, batch)
+            }
+            (Codes::U8(x), Element::Byte, Written::F32(out), Output::Real) => {
+                self.spread(x, out, batch)
+            }
+            (Codes::I16(x), Element::Word, Written::U8(out), Output::Codes8(_)) => {
+                self.spread(x, out, batch)
+            }
+            (Codes::I16(x), Element::Word, Written::I16(out), Output::Codes16(_)) => {
+                self.spread(x, out, batch)
+            }
+            (Codes::I16(x), Element::Word, Written::F32(out), Output::Real) => {
+                self.spread(x, out, batch)
+            }
+            _ => panic!("x and the output are of the types that were planned"),
+        }
+    }
+
+    fn spread<X: Stored, T: Send>(&self, x: &[X], out: &mut [T], batch: usize) {
+        let (input, output) = (self.rows.input * self.channels, self.pixels() * self.channels);
+        assert_eq!(out.len(), batch * output, "the output is as long as the result");
+        assert!(x.len() >= batch * input, "x holds its pixels");
+        if output == 0 {
+            return;
+        }
+        for (i, out) in out.chunks_exact_mut(output).enumerate() {
+            let x = &x[i * input..][..input];
+            let tasks = out.par_chunks_mut(TASK * self.channels).enumerate();
+            tasks.for_each(|(task, out)| self.task(x, task * TASK, out));
+        }
+    }
+
+    fn task<X: Stored, T>(&self, x: &[X], first: usize, out: &mut [T]) {
+        let pixels = out.len() / self.channels;
+        let rows = &self.rows.table[first * self.rows.taps..][..pixels * self.rows.taps];
+        let stride = self.channels * size_of::<T>();
+        #[cfg(target_arch = "x86_64")]
+        if self.isa == Isa::Avx512 {
+            let start = out.as_mut_ptr().cast();
+            let target = Target { start, stride, channels: self.channels };
+            // SAFETY: X is the type that the element names (`run`), every row lies within x; the target is `out`, of
+            // the type of the output; `new` has checked the CPU.
+            unsafe {
+                let x = x.as_ptr().cast();
+                return self.packed.run(&self.finish, x, rows, self.rows.taps, target);
+            }
+        }
+        let mut sums = [0i32; BLOCK];
+        for (pixel, rows) in rows.chunks_exact(self.rows.taps).enumerate() {
+            for block in (0..self.channels).step_by(BLOCK) {
+                let count = BLOCK.min(self.channels - block);
+                on(self.isa, Sums { depthwise: self, x, rows, block, sums: &mut sums[..count] });
+                let target = Target {
+                    start: out[pixel * self.channels + block..].as_mut_ptr().cast(),
+                    stride,
+                    channels: count,
+                };
+                for first in (0..count).step_by(LANES) {
+                    let lanes: &[i32; LANES] = sums[first..][..LANES].try_into().expect("so many");
+                    // SAFETY: the target is `out`, of the type of the output.
+                    unsafe { target.write(&self.finish.from(block), 0, first, lanes) };
+                }
+            }
+        }
+    }
+}
+
+/// The sums of one pixel and the channels from `block` on.
+struct Sums<'a, X> {
+    depthwise: &'a Depthwise,
+    x: &'a [X],
+    rows: &'a [u32],
+    block: usize,
+    sums: &'a mut [i32],
+}
+
+impl<X: Stored> Loop for Sums<'_, X> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Depthwise { channels, weights, zero, .. } = self.depthwise;
+        self.sums.fill(0);
+        for (tap, &at) in self.rows.iter().enumerate() {
+            let weights = &weights[tap * channels + self.block..][..self.sums.len()];
+            if at == Rows::PADDING {
+                let add =
+                    |(sum, &w): (&mut i32, &i16)| *sum = sum.wrapping_add(zero * i32::from(w));
+                self.sums.iter_mut().zip(weights).for_each(add);
+                continue;
+            }
+            let x = &self.x[at as usize * channels + self.block..][..self.sums.len()];
+            for ((sum, &w), &x) in self.sums.iter_mut().zip(weights).zip(x) {
+                *sum = sum.wrapping_add(x.widen() * i32::from(w));
+            }
+        }
+    }
+}

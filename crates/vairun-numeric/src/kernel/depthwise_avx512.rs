@@ -1,0 +1,290 @@
+//! Depthwise convolution with AVX-512 VNNI: the bytes of four taps side by side in a lane.
+//!
+//! 64 channels at a time. Interleaving the rows of four taps within each 128-bit part of a register gives four
+//! registers; register j holds in part l the channels `16 l + 4 j ..`. Packing the codes back interleaves the same
+//! way, so that they come out in order.
+
+#![allow(unsafe_code)]
+#![allow(clippy::needless_range_loop)] // the loops run over registers
+
+use std::arch::x86_64::*;
+
+use super::finish::{Finish, LANES, Output};
+use super::narrow::{Division, Narrow};
+use super::rows::Rows;
+use super::tile::Target;
+use super::tile_avx512::{CHECKED, by_kind, finish, rounded_small};
+use super::weights::{BLOCK, Element};
+
+/// Weights and parameters in the order of the registers.
+#[derive(Clone, Debug)]
+pub(super) struct Packed {
+    element: Element,
+    /// `[blocks, groups of taps, 4 registers]`, 64 bytes each.
+    weights: Vec<i8>,
+    add: Vec<i32>,
+    factor: Vec<f32>,
+    scale: Vec<f32>,
+    /// Codes of zero points, one block.
+    padding: Vec<u8>,
+}
+
+/// The channel of its block that element `i` of the four registers belongs to.
+fn channel(i: usize) -> usize {
+    let (register, lane) = (i / LANES, i % LANES);
+    16 * (lane / 4) + 4 * register + lane % 4
+}
+
+/// Taps whose codes share a lane.
+fn together(element: Element) -> usize {
+    match element {
+        Element::Byte => 4,
+        Element::Word => 2,
+    }
+}
+
+impl Packed {
+    /// `weights` are `[taps, channels]`.
+    pub(super) fn new(
+        element: Element,
+        weights: &[i16],
+        channels: usize,
+        finish: &Finish,
+        zero: i32,
+    ) -> Self {
+        let taps = weights.len() / channels.max(1);
+        let (blocks, part) = (channels.div_ceil(BLOCK), finish.from(0));
+        let mut packed = Vec::new();
+        for block in 0..blocks {
+            for group in 0..taps.div_ceil(together(element)) {
+                for i in 0..BLOCK {
+                    let c = block * BLOCK + channel(i);
+                    for tap in group * together(element)..(group + 1) * together(element) {
+                        let w = if c < channels && tap < taps {
+                            weights[tap * channels + c]
+                        } else {
+                            0
+                        };
+                        match element {
+                            Element::Byte => packed.push(w as i8),
+                            Element::Word => packed.extend(w.to_le_bytes().map(|byte| byte as i8)),
+                        }
+                    }
+                }
+            }
+        }
+        let place = |i: usize| i / BLOCK * BLOCK + channel(i % BLOCK);
+        // The parameters are padded by a block.
+        let ordered = |of: &[f32]| (0..blocks * BLOCK).map(|i| of[place(i)]).collect::<Vec<f32>>();
+        let padding = match element {
+            Element::Byte => vec![zero as u8; BLOCK],
+            Element::Word => {
+                (zero as i16).to_le_bytes().into_iter().cycle().take(2 * BLOCK).collect()
+            }
+        };
+        Self {
+            element,
+            weights: packed,
+            add: (0..blocks * BLOCK).map(|i| part.add[place(i)]).collect(),
+            factor: part.merged.map(&ordered).unwrap_or_default(),
+            scale: ordered(part.scale),
+            padding,
+        }
+    }
+
+    /// The pixels that `rows` holds `taps` places for.
+    ///
+    /// # Safety
+    /// The CPU has what [`super::Isa::Avx512`] names; every row lies within x; the target is writable for all its
+    /// channels and as many pixels.
+    pub(super) unsafe fn run(
+        &self,
+        finish: &Finish,
+        x: *const u8,
+        rows: &[u32],
+        taps: usize,
+        target: Target,
+    ) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            match (self.element, finish.from(0).merged, finish.output()) {
+                (Element::Byte, Some(_), Output::Codes8(narrow)) => {
+                    by_kind!(narrow, KIND => self.merged::<KIND>(&narrow, x, rows, taps, target));
+                }
+                (Element::Byte, ..) => self.any::<false>(finish, x, rows, taps, target),
+                (Element::Word, ..) => self.any::<true>(finish, x, rows, taps, target),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Packed::run`].
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    unsafe fn sums<const WORDS: bool>(
+        &self,
+        x: *const u8,
+        rows: &[u32],
+        block: usize,
+        channels: usize,
+    ) -> [__m512i; 4] {
+        let bytes = self.element.bytes();
+        let first = block * BLOCK;
+        let lanes = BLOCK.min(channels - first);
+        let mut sums = [_mm512_setzero_si512(); 4];
+        let groups = rows.len().div_ceil(together(self.element));
+        let mut w = self.weights[block * groups * 4 * BLOCK..][..groups * 4 * BLOCK].as_ptr();
+        // SAFETY: as the caller promises; the weights hold four registers for each group.
+        unsafe {
+            let row = |tap: usize| match rows.get(tap) {
+                Some(&at) if at != Rows::PADDING => x.add((at as usize * channels + first) * bytes),
+                _ => self.padding.as_ptr(),
+            };
+            for group in 0..groups {
+                let parts = if WORDS {
+                    let (lower, upper) = (lanes.min(32), lanes.saturating_sub(32));
+                    let load = |tap, skip: usize, count: usize| {
+                        let mask = (u64::MAX >> (64 - count.max(1))) as u32 * u32::from(count > 0);
+                        _mm512_maskz_loadu_epi16(mask, row(tap).add(skip * 2).cast())
+                    };
+                    words(
+                        [load(2 * group, 0, lower), load(2 * group, 32, upper)],
+                        [load(2 * group + 1, 0, lower), load(2 * group + 1, 32, upper)],
+                    )
+                } else {
+                    let mask = u64::MAX >> (64 - lanes);
+                    let load = |tap| _mm512_maskz_loadu_epi8(mask, row(4 * group + tap).cast());
+                    interleaved([load(0), load(1), load(2), load(3)])
+                };
+                for j in 0..4 {
+                    let weights = _mm512_loadu_si512(w.cast());
+                    w = w.add(64);
+                    sums[j] = match WORDS {
+                        true => _mm512_dpwssd_epi32(sums[j], parts[j], weights),
+                        false => _mm512_dpbusd_epi32(sums[j], parts[j], weights),
+                    };
+                }
+            }
+        }
+        sums
+    }
+
+    /// # Safety
+    /// As [`Packed::run`].
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    unsafe fn merged<const KIND: u8>(
+        &self,
+        narrow: &Narrow,
+        x: *const u8,
+        rows: &[u32],
+        taps: usize,
+        target: Target,
+    ) {
+        let (low, high) = narrow.range();
+        let (low, high) = (_mm512_set1_epi8(low as i8), _mm512_set1_epi8(high as i8));
+        let zero = _mm512_set1_epi16(narrow.zero() as i16);
+        let tie = _mm512_set1_ps(0.5 - Division::MARGIN);
+        for block in 0..target.channels.div_ceil(BLOCK) {
+            let first = block * BLOCK;
+            let mask = u64::MAX >> (64 - BLOCK.min(target.channels - first));
+            // SAFETY: the parameters are padded to whole blocks; the rest as the caller promises.
+            unsafe {
+                for (pixel, rows) in rows.chunks_exact(taps).enumerate() {
+                    let sums = self.sums::<false>(x, rows, block, target.channels);
+                    let mut numbers = [_mm512_setzero_ps(); 4];
+                    let mut quotient = [_mm512_setzero_ps(); 4];
+                    let mut farthest = _mm512_setzero_ps();
+                    for j in 0..4 {
+                        let at = first + j * LANES;
+                        let add = _mm512_loadu_si512(self.add.as_ptr().add(at).cast());
+                        numbers[j] = _mm512_cvtepi32_ps(_mm512_add_epi32(sums[j], add));
+                        quotient[j] = _mm512_mul_ps(
+                            numbers[j],
+                            _mm512_loadu_ps(self.factor.as_ptr().add(at)),
+                        );
+                        if KIND & 3 == CHECKED {
+                            let distance = _mm512_reduce_ps::<0>(quotient[j]);
+                            farthest = _mm512_range_ps::<0b1011>(farthest, distance);
+                        }
+                    }
+                    if KIND & 3 == CHECKED && _mm512_cmp_ps_mask::<_CMP_GE_OQ>(farthest, tie) != 0 {
+                        for j in 0..4 {
+                            let scale = _mm512_loadu_ps(self.scale.as_ptr().add(first + j * LANES));
+                            quotient[j] =
+                                super::tile_avx512::divided(narrow, numbers[j], scale, quotient[j]);
+                        }
+                    }
+                    let code = |j: usize| rounded_small::<KIND>(quotient[j]);
+                    let lower = _mm512_adds_epi16(_mm512_packs_epi32(code(0), code(1)), zero);
+                    let upper = _mm512_adds_epi16(_mm512_packs_epi32(code(2), code(3)), zero);
+                    let bytes = _mm512_packus_epi16(lower, upper);
+                    let bytes = _mm512_min_epu8(_mm512_max_epu8(bytes, low), high);
+                    let at = target.start.add(pixel * target.stride + first);
+                    _mm512_mask_storeu_epi8(at.cast(), mask, bytes);
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Packed::run`].
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    unsafe fn any<const WORDS: bool>(
+        &self,
+        parameters: &Finish,
+        x: *const u8,
+        rows: &[u32],
+        taps: usize,
+        target: Target,
+    ) {
+        for block in 0..target.channels.div_ceil(BLOCK) {
+            let first = block * BLOCK;
+            for (pixel, rows) in rows.chunks_exact(taps).enumerate() {
+                // SAFETY: as the caller promises; a register fills 16 elements of 64.
+                unsafe {
+                    let sums = self.sums::<WORDS>(x, rows, block, target.channels);
+                    let mut lanes = [0i32; BLOCK];
+                    let mut ordered = [0i32; BLOCK];
+                    for (j, sum) in sums.into_iter().enumerate() {
+                        _mm512_storeu_si512(lanes[j * LANES..][..LANES].as_mut_ptr().cast(), sum);
+                    }
+                    (0..BLOCK).for_each(|i| ordered[channel(i)] = lanes[i]);
+                    let bytes = parameters.output().bytes();
+                    let start = target.start.add(pixel * target.stride + first * bytes);
+                    let channels = BLOCK.min(target.channels - first);
+                    let target = Target { start, stride: target.stride, channels };
+                    finish(&parameters.from(first), target, 1, &ordered);
+                }
+            }
+        }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn interleaved(rows: [__m512i; 4]) -> [__m512i; 4] {
+    let ab = [_mm512_unpacklo_epi8(rows[0], rows[1]), _mm512_unpackhi_epi8(rows[0], rows[1])];
+    let cd = [_mm512_unpacklo_epi8(rows[2], rows[3]), _mm512_unpackhi_epi8(rows[2], rows[3])];
+    [
+        _mm512_unpacklo_epi16(ab[0], cd[0]),
+        _mm512_unpackhi_epi16(ab[0], cd[0]),
+        _mm512_unpacklo_epi16(ab[1], cd[1]),
+        _mm512_unpackhi_epi16(ab[1], cd[1]),
+    ]
+}
+
+/// Two rows of 64 words, each in two registers, side by side in the order that [`channel`] names.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn words(a: [__m512i; 2], b: [__m512i; 2]) -> [__m512i; 4] {
+    // Within a register of 32 words: part l holds the channels 8 l .. 8 l + 7; lower halves are 8 l .. 8 l + 3.
+    let lower = [_mm512_unpacklo_epi16(a[0], b[0]), _mm512_unpacklo_epi16(a[1], b[1])];
+    let upper = [_mm512_unpackhi_epi16(a[0], b[0]), _mm512_unpackhi_epi16(a[1], b[1])];
+    // Register j wants the channels 16 l + 4 j: even parts for j < 2, odd parts for the others.
+    [
+        _mm512_shuffle_i32x4::<0b10_00_10_00>(lower[0], lower[1]),
+        _mm512_shuffle_i32x4::<0b10_00_10_00>(upper[0], upper[1]),
+        _mm512_shuffle_i32x4::<0b11_01_11_01>(lower[0], lower[1]),
+        _mm512_shuffle_i32x4::<0b11_01_11_01>(upper[0], upper[1]),
+    ]
+}

@@ -1,0 +1,173 @@
+//! Elementwise operators on stored codes.
+
+use rayon::prelude::*;
+
+use super::dispatch::on;
+use super::isa::Isa;
+use super::narrow::Narrow;
+use crate::vector::Loop;
+
+/// Elements of one task.
+const TASK: usize = 1 << 14;
+
+/// A stored code, widened.
+pub trait Stored: Copy + Default + Send + Sync + Ord {
+    /// Its value.
+    fn widen(self) -> i32;
+    /// The code of that value, which fits.
+    fn narrow(wide: i32) -> Self;
+}
+
+impl Stored for u8 {
+    #[inline(always)]
+    fn widen(self) -> i32 {
+        self.into()
+    }
+    #[inline(always)]
+    fn narrow(wide: i32) -> Self {
+        wide as Self
+    }
+}
+
+impl Stored for i16 {
+    #[inline(always)]
+    fn widen(self) -> i32 {
+        self.into()
+    }
+    #[inline(always)]
+    fn narrow(wide: i32) -> Self {
+        wide as Self
+    }
+}
+
+/// What a stored code means: `(code - zero) · scale`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Grid {
+    /// The distance of two neighbours.
+    pub scale: f32,
+    /// The stored code of 0.
+    pub zero: i32,
+}
+
+impl Grid {
+    /// The real number of a stored code.
+    #[inline(always)]
+    pub fn real(self, code: i32) -> f32 {
+        (code - self.zero) as f32 * self.scale
+    }
+}
+
+/// An operator on two real numbers, in f32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// `a + b`
+    Add,
+    /// `a - b`
+    Subtract,
+    /// `a · b`
+    Multiply,
+}
+
+/// `out = narrow(operation(a, b))` on codes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Binary {
+    /// The operator.
+    pub operation: Operation,
+    /// Of a and b.
+    pub grids: [Grid; 2],
+    /// Of the result.
+    pub narrow: Narrow,
+}
+
+struct Row<'a, A, B, C> {
+    binary: &'a Binary,
+    a: &'a [A],
+    b: &'a [B],
+    out: &'a mut [C],
+}
+
+impl<A: Stored, B: Stored, C: Stored> Row<'_, A, B, C> {
+    #[inline(always)]
+    fn each(self, operation: impl Fn(f32, f32) -> f32) {
+        let ([ga, gb], narrow) = (self.binary.grids, self.binary.narrow);
+        let pairs = self.a.iter().zip(self.b);
+        narrow
+            .each(pairs.map(|(a, b)| operation(ga.real(a.widen()), gb.real(b.widen()))), self.out);
+    }
+}
+
+impl<A: Stored, B: Stored, C: Stored> Loop for Row<'_, A, B, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        match self.binary.operation {
+            Operation::Add => self.each(|a, b| a + b),
+            Operation::Subtract => self.each(|a, b| a - b),
+            Operation::Multiply => self.each(|a, b| a * b),
+        }
+    }
+}
+
+impl Binary {
+    /// `b` is as long as `a`, or a row of it that is used again and again.
+    pub fn run<A: Stored, B: Stored, C: Stored>(&self, isa: Isa, a: &[A], b: &[B], out: &mut [C]) {
+        assert_eq!(a.len(), out.len(), "as many codes as results");
+        if out.is_empty() {
+            return;
+        }
+        assert!(!b.is_empty() && a.len().is_multiple_of(b.len()), "b is a row of a");
+        if b.len() == a.len() {
+            let tasks = out.par_chunks_mut(TASK).zip(a.par_chunks(TASK)).zip(b.par_chunks(TASK));
+            tasks.for_each(|((out, a), b)| on(isa, Row { binary: self, a, b, out }));
+        } else {
+            let rows = out.par_chunks_mut(b.len()).zip(a.par_chunks(b.len()));
+            let tasks = rows.with_min_len(TASK.div_ceil(b.len()));
+            tasks.for_each(|(out, a)| on(isa, Row { binary: self, a, b, out }));
+        }
+    }
+}
+
+/// `out = narrow(x)` on real numbers.
+pub fn quantize<C: Stored>(isa: Isa, narrow: &Narrow, x: &[f32], out: &mut [C]) {
+    struct All<'a, C>(&'a Narrow, &'a [f32], &'a mut [C]);
+    impl<C: Stored> Loop for All<'_, C> {
+        type Output = ();
+        #[inline(always)]
+        fn run(self) {
+            self.0.each(self.1.iter().copied(), self.2);
+        }
+    }
+    assert_eq!(x.len(), out.len(), "as many codes as numbers");
+    let tasks = out.par_chunks_mut(TASK).zip(x.par_chunks(TASK));
+    tasks.for_each(|(out, x)| on(isa, All(narrow, x, out)));
+}
+
+/// `out[i] = table[x[i]]`, codes of 8 bits.
+pub fn map_bytes(isa: Isa, table: &[u8; 256], x: &[u8], out: &mut [u8]) {
+    assert_eq!(x.len(), out.len(), "as many codes as results");
+    let tasks = out.par_chunks_mut(4 * TASK).zip(x.par_chunks(4 * TASK));
+    tasks.for_each(|(out, x)| match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => super::tile_avx512::map_bytes(table, x, out),
+        _ => out.iter_mut().zip(x).for_each(|(out, &x)| *out = table[usize::from(x)]),
+    });
+}
+
+/// `out[i] = table[x[i]]` for codes of 8 bits and anything else.
+pub fn map_to<T: Copy + Send + Sync>(table: &[T; 256], x: &[u8], out: &mut [T]) {
+    assert_eq!(x.len(), out.len(), "as many codes as results");
+    let tasks = out.par_chunks_mut(TASK).zip(x.par_chunks(TASK));
+    tasks.for_each(|(out, x)| {
+        out.iter_mut().zip(x).for_each(|(out, &x)| *out = table[usize::from(x)]);
+    });
+}
+
+/// `out[i] = table[x[i] + 32768]` for codes of 16 bits.
+pub fn map_words<T: Copy + Send + Sync>(table: &[T], x: &[i16], out: &mut [T]) {
+    assert_eq!((x.len(), table.len()), (out.len(), 1 << 16), "as many codes as results");
+    let tasks = out.par_chunks_mut(TASK).zip(x.par_chunks(TASK));
+    tasks.for_each(|(out, x)| {
+        out.iter_mut().zip(x).for_each(|(out, &x)| *out = table[(i32::from(x) + 32768) as usize]);
+    });
+}

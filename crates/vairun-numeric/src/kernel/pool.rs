@@ -1,0 +1,54 @@
+//! The largest code of each window.
+
+use rayon::prelude::*;
+
+use super::dispatch::on;
+use super::elementwise::Stored;
+use super::isa::Isa;
+use super::rows::Rows;
+use crate::vector::Loop;
+
+/// Pixels of one task.
+const TASK: usize = 64;
+
+struct Pixels<'a, T> {
+    x: &'a [T],
+    rows: &'a [u32],
+    taps: usize,
+    channels: usize,
+    out: &'a mut [T],
+}
+
+impl<T: Stored> Loop for Pixels<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { x, rows, taps, channels, out } = self;
+        for (out, rows) in out.chunks_exact_mut(channels).zip(rows.chunks_exact(taps)) {
+            let mut inside = rows.iter().filter(|&&at| at != Rows::PADDING);
+            let first = *inside.next().expect("a window that touches x") as usize;
+            out.copy_from_slice(&x[first * channels..][..channels]);
+            for &at in inside {
+                let row = &x[at as usize * channels..][..channels];
+                out.iter_mut().zip(row).for_each(|(out, &x)| *out = (*out).max(x));
+            }
+        }
+    }
+}
+
+/// The largest codes of the windows, padding left out. Channels last; a window lies within the padding nowhere
+/// (`Rows::all_touch`).
+pub fn max_pool<T: Stored>(isa: Isa, rows: &Rows, x: &[T], channels: usize, out: &mut [T]) {
+    let (input, output) = (rows.input * channels, rows.pixels() * channels);
+    if output == 0 {
+        return;
+    }
+    for (x, out) in x.chunks_exact(input).zip(out.chunks_exact_mut(output)) {
+        let tasks =
+            out.par_chunks_mut(TASK * channels).zip(rows.table.par_chunks(TASK * rows.taps));
+        tasks.for_each(|(out, rows_of)| {
+            on(isa, Pixels { x, rows: rows_of, taps: rows.taps, channels, out });
+        });
+    }
+}
