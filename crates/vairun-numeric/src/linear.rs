@@ -9,6 +9,7 @@
 
 use half::{bf16, f16};
 
+use crate::narrow::{Narrow, Overflow};
 use crate::round;
 use crate::spread::Spread;
 
@@ -135,6 +136,22 @@ pub fn quantize_i32<C: Code>(x: &[i32], parameters: &[Affine], spread: Spread) -
     })
 }
 
+/// Quantizes to a narrow floating-point type: `y = encode(x / scale)`, without a zero point.
+pub fn quantize_narrow(
+    (narrow, overflow): (Narrow, Overflow),
+    precision: Precision,
+    x: &[f32],
+    scales: &[f32],
+    spread: Spread,
+) -> Vec<u8> {
+    spread.map(x, scales, |x, scale| narrow.encode(precision.quotient(x, scale), overflow))
+}
+
+/// Dequantizes a narrow floating-point type: `y = f32(decode(q) · scale)`.
+pub fn dequantize_narrow(narrow: Narrow, q: &[u8], scales: &[f32], spread: Spread) -> Vec<f32> {
+    spread.map(&narrow.decode_slice(q), scales, |q, scale| q * scale)
+}
+
 /// The scale and the zero point of a dequantizer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Grid {
@@ -253,6 +270,14 @@ mod tests {
         assert_eq!(code(Precision::Half, 3.4998), 4);
         assert_eq!(code(Precision::Half, 3.499), 3);
         assert_eq!(code(Precision::Brain, 3.499), 4);
+    }
+
+    #[test]
+    fn narrow_floats_are_scaled_and_have_no_zero_point() {
+        let to = (Narrow::Float8E4M3FN, Overflow::Saturate);
+        let codes = quantize_narrow(to, Precision::Single, &[1.0, -1e9], &[2.0], Spread::Tensor);
+        assert_eq!(codes, [0x30, 0xfe]);
+        assert_eq!(dequantize_narrow(to.0, &codes, &[2.0], Spread::Tensor), [1.0, -896.0]);
     }
 
     #[test]

@@ -10,10 +10,20 @@ use crate::spec::NodeSpec;
 
 /// Every operator of this crate: the one list that dispatch, `vairun ops` and the README's table read.
 pub static OPS: &[&OpDef] = &[
+    // ONNX's own quantizers, and com.microsoft's
+    &quant::dequantize_linear::DEF,
+    &quant::dynamic_quantize_linear::DEF,
+    &quant::quantize_linear::DEF,
     // vai (vai_q_pytorch)
     &quant::vai_dequantize_linear::DEF,
     &quant::vai_fix_neuron::DEF,
     &quant::vai_quantize_linear::DEF,
+    // ai.onnx.contrib (vai_q_onnx 3.5)
+    &quant::contrib_dequantize_linear::DEF,
+    &quant::contrib_fix_neuron::DEF,
+    &quant::contrib_quantize_linear::DEF,
+    &quant::contrib_vai_de_quantize::DEF,
+    &quant::contrib_vai_quantize::DEF,
 ];
 
 /// The operators of [`OPS`].

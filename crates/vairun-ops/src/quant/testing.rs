@@ -37,18 +37,15 @@ impl Node {
         Self { inputs: inputs.into_iter().collect(), ..self }
     }
 
-    #[allow(dead_code)]
     pub(crate) fn attribute(mut self, name: &str, value: Attribute) -> Self {
         self.attributes.insert(name.into(), value);
         self
     }
 
-    #[allow(dead_code)]
     pub(crate) fn int(self, name: &str, value: i64) -> Self {
         self.attribute(name, Attribute::Int(value))
     }
 
-    #[allow(dead_code)]
     pub(crate) fn string(self, name: &str, value: &str) -> Self {
         self.attribute(name, Attribute::String(value.into()))
     }
