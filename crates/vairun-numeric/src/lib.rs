@@ -15,6 +15,7 @@ pub mod narrow;
 pub mod pool;
 pub mod round;
 pub mod spread;
+pub mod transcendental;
 pub mod vai;
 mod vector;
 pub mod vitis_onnx;

@@ -4,6 +4,7 @@
 //! runs on values. The crate knows neither files nor tract: `vairun-tract` is another [`Provider`] beside it.
 
 mod attrs;
+mod common;
 mod def;
 mod error;
 mod list;
@@ -12,6 +13,10 @@ mod provider;
 mod spec;
 
 pub mod contraction;
+pub mod dims;
+pub mod elementwise;
+pub mod generate;
+pub mod movement;
 pub mod quant;
 
 pub use attrs::Attrs;

@@ -355,6 +355,11 @@ impl Tensor {
         Arc::ptr_eq(&self.storage, &other.storage)
     }
 
+    /// Whether writing to the elements would copy them first: somebody else holds them, or they stand in a file.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.storage) > 1 || matches!(*self.storage, Storage::Mapped(..))
+    }
+
     /// Equal type, shape and bits: NaN equals itself, 0.0 and -0.0 differ.
     pub fn bits_eq(&self, other: &Self) -> bool {
         self.dtype == other.dtype
