@@ -3,7 +3,9 @@
 //! Material that is too large for the repository is looked for in `../shared` beside the clone, or where
 //! `VAIRUN_SHARED` points; a test that needs it says so and passes without it.
 
-#![allow(clippy::print_stdout)] // a skipped test says so
+#![allow(clippy::print_stdout, clippy::unwrap_used)] // a skipped test says so; helpers of tests may panic
 
 mod corpus;
+mod digits;
+mod examples;
 mod material;
