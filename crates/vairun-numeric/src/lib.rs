@@ -13,6 +13,8 @@ pub mod linear;
 pub mod mx;
 pub mod narrow;
 pub mod pool;
+pub mod recurrent;
+pub mod resize;
 pub mod round;
 pub mod spread;
 pub mod transcendental;

@@ -17,7 +17,9 @@ pub mod dims;
 pub mod elementwise;
 pub mod generate;
 pub mod movement;
+pub mod pool;
 pub mod quant;
+pub mod recurrent;
 
 pub use attrs::Attrs;
 pub use def::{Build, Grade, OpDef};

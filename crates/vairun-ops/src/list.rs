@@ -5,9 +5,8 @@ use crate::def::OpDef;
 use crate::error::BuildError;
 use crate::operator::Operator;
 use crate::provider::{OpEntry, Provider};
-use crate::quant;
 use crate::spec::NodeSpec;
-use crate::{dims, elementwise, generate, movement};
+use crate::{dims, elementwise, generate, movement, pool, quant, recurrent};
 
 /// Every operator of this crate: the one list that dispatch, `vairun ops` and the README's table read.
 pub static OPS: &[&OpDef] = &[
@@ -110,6 +109,17 @@ pub static OPS: &[&OpDef] = &[
     &elementwise::variadic::MIN,
     &elementwise::variadic::SUM,
     &elementwise::variadic::MEAN,
+    // windows over images
+    &pool::average_pool::DEF,
+    &pool::global_pool::AVERAGE,
+    &pool::global_pool::LP,
+    &pool::global_pool::MAX,
+    &pool::lp_pool::DEF,
+    &pool::max_pool::DEF,
+    // recurrence
+    &recurrent::gru::DEF,
+    &recurrent::lstm::DEF,
+    &recurrent::rnn::DEF,
 ];
 
 /// The operators of [`OPS`].

@@ -16,6 +16,8 @@ pub trait Float: Ordered + Add<Output = Self> + AddAssign + Div<Output = Self> {
     fn count(n: usize) -> Self;
     /// |x|^p.
     fn power(self, p: i32) -> Self;
+    /// The p-th root.
+    fn root(self, p: i32) -> Self;
 }
 
 macro_rules! ordered {
@@ -37,7 +39,18 @@ macro_rules! float {
                 n as Self
             }
             fn power(self, p: i32) -> Self {
-                self.abs().powi(p)
+                match p {
+                    1 => self.abs(),
+                    2 => self * self,
+                    _ => self.abs().powf(p as Self),
+                }
+            }
+            fn root(self, p: i32) -> Self {
+                match p {
+                    1 => self,
+                    2 => self.sqrt(),
+                    _ => self.powf(1.0 / p as Self),
+                }
             }
         }
     )*};
@@ -73,6 +86,12 @@ pub fn mean<T: Float>(x: &[T], pool: &Pool, include_padding: bool) -> Vec<T> {
 /// The sum of `|x|^p` over each window.
 pub fn power_sum<T: Float>(x: &[T], pool: &Pool, p: i32) -> Vec<T> {
     fold(x, pool, T::ZERO, |sum, x| sum + x.power(p))
+}
+
+/// The p-th root of each sum of [`power_sum`].
+pub fn norm<T: Float>(mut sums: Vec<T>, p: i32) -> Vec<T> {
+    sums.iter_mut().for_each(|sum| *sum = sum.root(p));
+    sums
 }
 
 /// The largest element of each window and its place in its plane, the first of equal ones; (`LEAST`, 0) where a window

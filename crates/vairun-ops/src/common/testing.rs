@@ -49,6 +49,11 @@ impl Case {
         self.with(name, Attribute::String(value.into()))
     }
 
+    pub(crate) fn outputs(mut self, count: usize) -> Self {
+        self.outputs = count;
+        self
+    }
+
     pub(crate) fn build(&self, inputs: &[Option<Value>]) -> Result<Box<dyn Operator>, BuildError> {
         let input = |value: &Option<Value>| {
             value.as_ref().map(|value| InputSpec {

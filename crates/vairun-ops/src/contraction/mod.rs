@@ -20,6 +20,7 @@ mod tests;
 mod window;
 
 pub use window::WindowAttributes;
+pub(crate) use window::{AutoPad, lengths_of};
 
 use vairun_tensor::Tensor;
 

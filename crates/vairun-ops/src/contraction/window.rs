@@ -16,8 +16,9 @@ pub struct WindowAttributes {
     output_shape: Option<Vec<usize>>,
 }
 
+/// `auto_pad`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum AutoPad {
+pub(crate) enum AutoPad {
     #[default]
     NotSet,
     SameUpper,
@@ -35,9 +36,9 @@ impl WindowAttributes {
         Ok(Self {
             auto_pad: AutoPad::read(attrs)?,
             group: lengths("group", &[group], 1)?[0],
-            kernel_shape: read(attrs, "kernel_shape", 0)?,
-            strides: read(attrs, "strides", 1)?,
-            dilations: read(attrs, "dilations", 1)?,
+            kernel_shape: lengths_of(attrs, "kernel_shape", 0)?,
+            strides: lengths_of(attrs, "strides", 1)?,
+            dilations: lengths_of(attrs, "dilations", 1)?,
             pads: attrs.ints("pads")?.map(<[i64]>::to_vec),
             output_padding: None,
             output_shape: None,
@@ -50,8 +51,8 @@ impl WindowAttributes {
     /// As [`WindowAttributes::read`].
     pub fn read_transposed(attrs: &Attrs) -> Result<Self, BuildError> {
         Ok(Self {
-            output_padding: read(attrs, "output_padding", 0)?,
-            output_shape: read(attrs, "output_shape", 0)?,
+            output_padding: lengths_of(attrs, "output_padding", 0)?,
+            output_shape: lengths_of(attrs, "output_shape", 0)?,
             ..Self::read(attrs)?
         })
     }
@@ -199,7 +200,7 @@ impl WindowAttributes {
 }
 
 impl AutoPad {
-    fn read(attrs: &Attrs) -> Result<Self, BuildError> {
+    pub(crate) fn read(attrs: &Attrs) -> Result<Self, BuildError> {
         Ok(match attrs.string("auto_pad")?.as_deref() {
             None | Some("NOTSET" | "") => Self::NotSet,
             Some("SAME_UPPER") => Self::SameUpper,
@@ -220,7 +221,12 @@ fn shape(input: &str, got: &[usize], expected: String) -> OpError {
     OpError::Shape { input: input.into(), got: got.to_vec(), expected }
 }
 
-fn read(attrs: &Attrs, name: &'static str, least: usize) -> Result<Option<Vec<usize>>, BuildError> {
+/// An INTS of lengths of `least` or more.
+pub(crate) fn lengths_of(
+    attrs: &Attrs,
+    name: &'static str,
+    least: usize,
+) -> Result<Option<Vec<usize>>, BuildError> {
     attrs.ints(name)?.map(|values| lengths(name, values, least)).transpose()
 }
 

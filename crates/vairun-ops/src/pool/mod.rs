@@ -1,0 +1,7 @@
+//! Windows over images: the largest element, the mean, a norm.
+
+pub mod average_pool;
+pub mod global_pool;
+pub mod lp_pool;
+pub mod max_pool;
+mod window;
