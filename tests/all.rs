@@ -9,3 +9,4 @@ mod corpus;
 mod digits;
 mod examples;
 mod material;
+mod vectors;
