@@ -4,15 +4,19 @@
 //! family names its own order of operations, built from the rules of [`round`]. The crate knows no tensors, graphs or
 //! files; preconditions are asserted, callers check them.
 
+pub mod bf16_instance_norm;
 pub mod bfp;
 pub mod blocks;
 pub mod codes;
 pub mod contraction;
+pub mod extended;
 pub mod kernel;
 pub mod linear;
 pub mod mx;
 pub mod narrow;
 pub mod pool;
+pub mod qlinear;
+pub mod quark_lstm;
 pub mod recurrent;
 pub mod resize;
 pub mod round;

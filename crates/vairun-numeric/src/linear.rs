@@ -59,9 +59,14 @@ impl Affine {
         Self { scale, zero_point, low: (low - zero_point) as f32, high: (high - zero_point) as f32 }
     }
 
+    /// What numbers are divided by; a requantizer multiplies sums by it.
+    pub(crate) fn scale(self) -> f32 {
+        self.scale
+    }
+
     /// The code of `quotient`, which is `x / scale`.
     #[inline(always)]
-    fn code<C: Code>(self, quotient: f32) -> C {
+    pub(crate) fn code<C: Code>(self, quotient: f32) -> C {
         // The comparisons send NaN to the lower bound.
         let raised = if quotient > self.low { quotient } else { self.low };
         let clipped = if raised < self.high { raised } else { self.high };

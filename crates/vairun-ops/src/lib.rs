@@ -19,6 +19,7 @@ pub mod generate;
 pub mod movement;
 pub mod pool;
 pub mod quant;
+pub mod quark;
 pub mod recurrent;
 
 pub use attrs::Attrs;

@@ -6,7 +6,7 @@ use crate::error::BuildError;
 use crate::operator::Operator;
 use crate::provider::{OpEntry, Provider};
 use crate::spec::NodeSpec;
-use crate::{dims, elementwise, generate, movement, pool, quant, recurrent};
+use crate::{dims, elementwise, generate, movement, pool, quant, quark, recurrent};
 
 /// Every operator of this crate: the one list that dispatch, `vairun ops` and the README's table read.
 pub static OPS: &[&OpDef] = &[
@@ -24,6 +24,13 @@ pub static OPS: &[&OpDef] = &[
     &quant::contrib_quantize_linear::DEF,
     &quant::contrib_vai_de_quantize::DEF,
     &quant::contrib_vai_quantize::DEF,
+    // Quark, formerly vai_q_onnx
+    &quark::bfp_quantize_dequantize::DEF,
+    &quark::extended_dequantize_linear::DEF,
+    &quark::extended_instance_normalization::DEF,
+    &quark::extended_lstm::DEF,
+    &quark::extended_quantize_linear::DEF,
+    &quark::mx_quantize_dequantize::DEF,
     // shapes
     &dims::flatten::DEF,
     &dims::identity::DEF,

@@ -22,6 +22,11 @@ pub(crate) fn node(op_type: &str) -> Case {
     Case { op: OpId::new("", op_type, LATEST), attributes: Attributes::new(), outputs: 1 }
 }
 
+/// A node of any domain: `(domain, op_type)`.
+pub(crate) fn node_in((domain, op_type): (&str, &str)) -> Case {
+    Case { op: OpId::new(domain, op_type, 1), ..node(op_type) }
+}
+
 impl Case {
     pub(crate) fn opset(mut self, opset: i64) -> Self {
         self.op.opset = opset;

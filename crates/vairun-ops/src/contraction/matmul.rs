@@ -36,20 +36,21 @@ pub(super) fn run(inputs: &Inputs) -> Result<Option<Tensor>, OpError> {
     Ok(Some(Tensor::new(&shape, out)?))
 }
 
-struct Shapes {
+/// The sizes of numpy's `matmul`.
+pub(crate) struct Shapes {
     /// The batches of each operand and of the result, of one rank.
-    a: Vec<usize>,
-    b: Vec<usize>,
-    out: Vec<usize>,
-    m: usize,
-    k: usize,
-    n: usize,
+    pub(crate) a: Vec<usize>,
+    pub(crate) b: Vec<usize>,
+    pub(crate) out: Vec<usize>,
+    pub(crate) m: usize,
+    pub(crate) k: usize,
+    pub(crate) n: usize,
     /// Of the result.
-    shape: Vec<usize>,
+    pub(crate) shape: Vec<usize>,
 }
 
 impl Shapes {
-    fn new(a: &[usize], b: &[usize]) -> Result<Self, OpError> {
+    pub(crate) fn new(a: &[usize], b: &[usize]) -> Result<Self, OpError> {
         let wrong = || OpError::Shape {
             input: "A".into(),
             got: a.to_vec(),
@@ -90,7 +91,7 @@ fn broadcast(a: usize, b: usize) -> Option<usize> {
 }
 
 /// The matrix of an operand with batches `own` that belongs to matrix `at` of the result.
-fn place(mut at: usize, batch: &[usize], own: &[usize]) -> usize {
+pub(crate) fn place(mut at: usize, batch: &[usize], own: &[usize]) -> usize {
     let (mut place, mut step) = (0, 1);
     for (&length, &own) in batch.iter().zip(own).rev() {
         place += step * (at % length).min(own - 1);

@@ -13,7 +13,7 @@
 mod conv;
 mod finish;
 mod gemm;
-mod matmul;
+pub(crate) mod matmul;
 mod side;
 #[cfg(test)]
 mod tests;
