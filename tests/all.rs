@@ -9,3 +9,5 @@ mod corpus;
 mod digits;
 mod examples;
 mod material;
+mod onnx_backend;
+mod tract;
