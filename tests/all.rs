@@ -10,3 +10,5 @@ mod digits;
 mod examples;
 mod material;
 mod vectors;
+mod onnx_backend;
+mod tract;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use vairun::tensor::Element;
+use vairun::tensor::{Element, bf16, f16};
 use vairun::{DType, Tensor};
 
 /// A folder of the shared material; `None`, with a word, where it is absent.
@@ -42,6 +42,10 @@ pub(crate) fn numbers(tensor: &Tensor) -> Result<Vec<f64>> {
         DType::I16 => cast::<i16>(tensor),
         DType::U16 => cast::<u16>(tensor),
         DType::I32 => cast::<i32>(tensor),
+        DType::U32 => cast::<u32>(tensor),
+        DType::U64 => Ok(tensor.as_slice::<u64>()?.iter().map(|&x| x as f64).collect()),
+        DType::F16 => Ok(tensor.as_slice::<f16>()?.iter().map(|x| x.to_f64()).collect()),
+        DType::BF16 => Ok(tensor.as_slice::<bf16>()?.iter().map(|x| x.to_f64()).collect()),
         DType::I64 => Ok(tensor.as_slice::<i64>()?.iter().map(|&x| x as f64).collect()),
         DType::Bool => {
             Ok(tensor.as_slice::<bool>()?.iter().map(|&x| f64::from(u8::from(x))).collect())

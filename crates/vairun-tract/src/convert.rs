@@ -35,6 +35,17 @@ pub(crate) fn datum_type(dtype: DType) -> Option<DatumType> {
     with_type!(dtype, DType, of(), None)
 }
 
+/// The same type in vairun.
+///
+/// # Errors
+/// A type that vairun has not.
+pub(crate) fn dtype(datum: DatumType) -> Result<DType, OpError> {
+    fn of<T: Element>() -> Result<DType, OpError> {
+        Ok(T::DTYPE)
+    }
+    with_type!(datum, DatumType, of(), Err(unknown(&datum)))
+}
+
 /// A tensor of tract as the elements of a tensor of vairun, without a copy.
 #[derive(Debug)]
 struct Held(Arc<TractTensor>);
@@ -78,9 +89,6 @@ pub(crate) fn to_tract(tensor: &Tensor) -> Result<Arc<TractTensor>, OpError> {
 /// # Errors
 /// A type that no operator of the table gives.
 pub(crate) fn from_tract(tensor: Arc<TractTensor>) -> Result<Tensor, OpError> {
-    fn dtype_of<T: Element>() -> Option<DType> {
-        Some(T::DTYPE)
-    }
     fn copy<T: Element + Datum + Copy>(tensor: &TractTensor) -> Result<Tensor, OpError> {
         let view = tensor.try_as_plain_ram().map_err(kernel)?;
         let data = view.as_slice::<T>().map_err(kernel)?.to_vec();
@@ -90,7 +98,7 @@ pub(crate) fn from_tract(tensor: Arc<TractTensor>) -> Result<Tensor, OpError> {
         return copy::<i64>(&*tensor.cast_to::<i64>().map_err(kernel)?);
     }
     let datum = tensor.datum_type();
-    if let Some(dtype) = with_type!(datum, DatumType, dtype_of(), None)
+    if let Ok(dtype) = dtype(datum)
         && let Ok(held) =
             Tensor::from_buffer(dtype, tensor.shape(), Arc::new(Held(Arc::clone(&tensor))))
     {

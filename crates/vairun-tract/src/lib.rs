@@ -17,8 +17,11 @@ mod node;
 mod operator;
 mod plan;
 mod provider;
+mod register;
 mod table;
 #[cfg(test)]
 mod tests;
 
 pub use provider::TractOps;
+pub use register::{load, qualify, register};
+pub use tract_onnx;

@@ -3,7 +3,6 @@
 mod attribute;
 mod input;
 mod linear;
-mod misc;
 mod normalize;
 mod resize;
 
@@ -20,7 +19,7 @@ pub(crate) use input::Input;
 pub(crate) const LATEST: i64 = 28;
 
 /// Every operator that tract is asked for.
-pub(crate) static TABLE: &[&[TractOp]] = &[linear::OPS, normalize::OPS, resize::OPS, misc::OPS];
+pub(crate) static TABLE: &[&[TractOp]] = &[linear::OPS, normalize::OPS, resize::OPS];
 
 /// An operator of tract: for which uses it is right.
 pub(crate) struct TractOp {
