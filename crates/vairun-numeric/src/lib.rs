@@ -8,6 +8,7 @@ pub mod bfp;
 pub mod blocks;
 pub mod codes;
 pub mod contraction;
+pub mod fixed;
 pub mod kernel;
 pub mod linear;
 pub mod mx;
