@@ -10,6 +10,7 @@ pub mod blocks;
 pub mod codes;
 pub mod contraction;
 pub mod extended;
+pub mod fixed;
 pub mod kernel;
 pub mod linear;
 pub mod mx;

@@ -8,6 +8,7 @@ mod constant;
 mod element_type;
 mod error;
 mod listing;
+mod lower;
 mod model;
 pub mod proto;
 
@@ -15,4 +16,5 @@ pub use constant::{ConstantHome, Constants};
 pub use element_type::{ElementKind, ElementType};
 pub use error::XmodelError;
 pub use listing::{Listing, OpListing, Source, SubgraphListing, Target, TensorListing};
+pub use lower::{DOMAIN, Layout, LowerOptions, RoundMode};
 pub use model::{FileKind, Xmodel};

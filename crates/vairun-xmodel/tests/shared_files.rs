@@ -1,6 +1,6 @@
 //! Real files, which lie outside of the repository: skipped with a word where they are absent.
 
-#![allow(clippy::unwrap_used)] // helpers of tests, which clippy does not take for tests
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // helpers of tests, which clippy does not take for tests
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
