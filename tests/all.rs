@@ -9,6 +9,6 @@ mod corpus;
 mod digits;
 mod examples;
 mod material;
-mod vectors;
 mod onnx_backend;
 mod tract;
+mod vectors;
