@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used)] // a skipped test says so; helpers of tests may panic
 
+mod cli;
 mod corpus;
 mod digits;
 mod examples;

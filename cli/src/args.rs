@@ -1,23 +1,31 @@
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::{ArgAction, Args as ArgGroup, CommandFactory, Parser, Subcommand, ValueEnum};
-use vairun::{Builder, Exec, Model};
+use clap::{
+    Arg, ArgAction, Args as ArgGroup, Command, CommandFactory, Parser, Subcommand, ValueEnum,
+};
+use vairun::graph::Dim;
+use vairun::{Builder, Exec, Model, Port};
 
-use crate::verbs::{bench::BenchArgs, inspect::InspectArgs, ops::OpsArgs, run::RunArgs};
+use crate::failure::{Done, Failure};
+use crate::verbs::{bench, extract, help, inspect, ops, run};
 
 /// Runs quantized ONNX models bit for bit, shows every tensor, and finds the first one that is wrong.
 #[derive(Debug, Parser)]
-#[command(name = "vairun", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(
+    name = "vairun",
+    bin_name = "vairun",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    after_help = EXIT_CODES
+)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) verb: Verb,
-    /// Say what is done: -v for load, plan and run, -vv for each node (VAIRUN_LOG has the finer filters)
-    #[arg(short, long, action = ArgAction::Count, global = true)]
-    pub(crate) verbose: u8,
-    /// Print results only
-    #[arg(short, long, global = true)]
-    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) global: Global,
 }
 
 const EXIT_CODES: &str = "Without a verb, `vairun MODEL …` is `vairun run MODEL …`.
@@ -25,35 +33,87 @@ const EXIT_CODES: &str = "Without a verb, `vairun MODEL …` is `vairun run MODE
 Exit codes: 0 done, all equal · 1 something differs · 2 wrong usage · 3 model unreadable or not supported
             4 input or golden unusable";
 
+/// What every verb takes.
+#[derive(ArgGroup, Debug)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Say what is done: -v for load, plan and run, -vv for each node (VAIRUN_LOG has the finer filters)
+    #[arg(short, long, action = ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+    /// Print results only
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// When to colour; NO_COLOR is heeded
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+    /// Never show progress
+    #[arg(long, global = true)]
+    pub(crate) no_progress: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    pub(crate) fn apply(self) {
+        match self {
+            Self::Auto => {}
+            Self::Always => anstream::ColorChoice::Always.write_global(),
+            Self::Never => anstream::ColorChoice::Never.write_global(),
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Run a model
-    Run(RunArgs),
+    Run(Box<run::RunArgs>),
     /// Show what is in a model, and whether every node is supported
-    Inspect(InspectArgs),
+    Inspect(inspect::InspectArgs),
     /// List the operators
-    Ops(OpsArgs),
+    Ops(ops::OpsArgs),
     /// Measure how fast a model runs
-    Bench(BenchArgs),
+    Bench(Box<bench::BenchArgs>),
+    /// Cut a part out of a model
+    Extract(Box<extract::ExtractArgs>),
+    /// Explain a verb or a topic
+    Help(help::HelpArgs),
+}
+
+impl Verb {
+    pub(crate) fn run(&self, global: &Global) -> Done {
+        match self {
+            Self::Run(args) => run::run(args, global),
+            Self::Inspect(args) => inspect::inspect(args),
+            Self::Ops(args) => ops::ops(args),
+            Self::Bench(args) => bench::bench(args),
+            Self::Extract(args) => extract::extract(args, global),
+            Self::Help(args) => help::help(args),
+        }
+    }
 }
 
 /// Settings of a model that every verb that runs one has.
 #[derive(ArgGroup, Clone, Debug)]
 pub(crate) struct ModelArgs {
-    /// The model (.onnx)
+    /// The model (.onnx); `-` reads standard input
     pub(crate) model: PathBuf,
     /// How nodes are evaluated: fused and unfused give the same bits; float computes contractions in float32 as
     /// onnxruntime does with its optimizations off
-    #[arg(long, value_enum, default_value_t = ExecArg::Fused)]
+    #[arg(long, value_enum, default_value_t = ExecArg::Fused, help_heading = "Execution")]
     pub(crate) exec: ExecArg,
     /// Threads of a run [default: one for each core]; the results have the same bits for any number
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Execution")]
     pub(crate) threads: Option<usize>,
     /// The value of a symbolic dimension
-    #[arg(long = "dim", value_name = "NAME=N", value_parser = dim)]
+    #[arg(long = "dim", value_name = "NAME=N", value_parser = dim, help_heading = "Execution")]
     pub(crate) dims: Vec<(String, usize)>,
     /// Compute what no specification defines as the reference does: an unknown rounding method gives 0
-    #[arg(long)]
+    #[arg(long, help_heading = "Execution")]
     pub(crate) permissive: bool,
 }
 
@@ -76,50 +136,134 @@ impl ModelArgs {
         let builder = self.threads.into_iter().fold(builder, Builder::threads);
         self.dims.iter().fold(builder, |builder, (name, n)| builder.dim(name, *n))
     }
+
+    /// Loads the model.
+    pub(crate) fn load(&self) -> Result<Model, Failure> {
+        let builder = self.builder();
+        let model = if is_stdin(&self.model) {
+            builder.from_reader(std::io::stdin().lock())?
+        } else {
+            builder.open(&self.model)?
+        };
+        self.check_dims(model.inputs())?;
+        Ok(model)
+    }
+
+    /// The symbolic dimensions that are given.
+    pub(crate) fn symbols(&self) -> BTreeMap<String, usize> {
+        self.dims.iter().cloned().collect()
+    }
+
+    /// The model's name for the reader: that of its file.
+    pub(crate) fn title(&self) -> String {
+        match self.model.file_name() {
+            Some(name) if !is_stdin(&self.model) => name.to_string_lossy().into_owned(),
+            _ => "standard input".to_owned(),
+        }
+    }
+
+    /// A dimension that no input has is a mistake.
+    fn check_dims(&self, ports: &[Port]) -> Result<(), Failure> {
+        let dims = ports.iter().filter_map(|port| port.shape.as_ref()).flatten();
+        let symbol = |dim: &Dim| match dim {
+            Dim::Symbol(name) => Some(format!("`{name}`")),
+            _ => None,
+        };
+        let known: Vec<String> = dims.filter_map(symbol).collect();
+        let unknown = self.dims.iter().find(|(name, _)| !known.contains(&format!("`{name}`")));
+        unknown.map_or(Ok(()), |(name, n)| {
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let what = format!("`--dim {name}={n}`: no input has that dimension; there is {known}");
+            Err(Failure::usage(what))
+        })
+    }
 }
 
+pub(crate) fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// `NAME=N`; the last `=` counts, as exporters write names with any character.
 fn dim(text: &str) -> Result<(String, usize), String> {
     let (name, n) = text.rsplit_once('=').ok_or("expected NAME=N")?;
     Ok((name.to_owned(), n.parse().map_err(|_| format!("`{n}` is no number"))?))
 }
 
-/// `vairun MODEL …` is `vairun run MODEL …`.
+/// `vairun MODEL …` is `vairun run MODEL …`; so is one that begins with an option of `run`.
 pub(crate) fn with_verb(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut args: Vec<_> = args.collect();
     let command = Args::command();
-    let is_verb = |word: &str| {
-        word == "help" || command.get_subcommands().any(|verb| verb.get_name() == word)
+    let mut rest = args.iter().skip(1);
+    let is_run = loop {
+        let Some(arg) = rest.next() else { break false };
+        match arg.to_string_lossy().as_ref() {
+            "-" => break true,
+            // The one option before the verb that has a value.
+            "--color" => {
+                rest.next();
+            }
+            option if option.starts_with('-') => {
+                if !is_global(&command, option) {
+                    break true;
+                }
+            }
+            word => break is_model(&command, word),
+        }
     };
-    // Options with a value before the verb do not exist, so the first word is the verb or the model.
-    let first = args.iter().skip(1).position(|arg| !arg.to_string_lossy().starts_with('-'));
-    if let Some(place) = first
-        && !is_verb(&args[place + 1].to_string_lossy())
-    {
-        args.insert(place + 1, "run".into());
+    if is_run {
+        args.insert(1, "run".into());
     }
     args
+}
+
+/// Whether an option may stand before the verb.
+fn is_global(command: &Command, option: &str) -> bool {
+    match option.strip_prefix("--") {
+        Some(long) => {
+            let long = long.split('=').next().unwrap_or_default();
+            let known = |arg: &Arg| arg.get_long() == Some(long);
+            matches!(long, "help" | "version") || command.get_arguments().any(known)
+        }
+        None => option[1..].chars().all(|short| {
+            let known = |arg: &Arg| arg.get_short() == Some(short);
+            matches!(short, 'h' | 'V') || command.get_arguments().any(known)
+        }),
+    }
+}
+
+/// Whether a word in the place of a verb is meant as a model: a file, or written like one. Else it is a mistyped verb.
+fn is_model(command: &Command, word: &str) -> bool {
+    let is_verb = command.get_subcommands().any(|verb| verb.get_name() == word);
+    !is_verb && (word.contains(['.', '/', '\\']) || Path::new(word).exists())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn words(line: &str) -> Vec<String> {
-        let args = line.split(' ').map(OsString::from);
-        with_verb(args).into_iter().map(|word| word.to_string_lossy().into_owned()).collect()
+    fn line(line: &str) -> String {
+        let words = with_verb(line.split(' ').map(OsString::from));
+        words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn without_a_verb_it_is_run() {
-        assert_eq!(words("vairun m.onnx -i x.npz"), ["vairun", "run", "m.onnx", "-i", "x.npz"]);
-        assert_eq!(words("vairun -v m.onnx"), ["vairun", "-v", "run", "m.onnx"]);
+        assert_eq!(line("vairun m.onnx -i x.npz"), "vairun run m.onnx -i x.npz");
+        assert_eq!(line("vairun -v m.onnx"), "vairun run -v m.onnx");
+        assert_eq!(line("vairun --threads 4 m.onnx"), "vairun run --threads 4 m.onnx");
+        assert_eq!(line("vairun --color never m.onnx"), "vairun run --color never m.onnx");
+        assert_eq!(line("vairun -"), "vairun run -");
     }
 
     #[test]
-    fn verbs_and_lone_options_stay() {
-        assert_eq!(words("vairun inspect m.onnx"), ["vairun", "inspect", "m.onnx"]);
-        assert_eq!(words("vairun help run"), ["vairun", "help", "run"]);
-        assert_eq!(words("vairun --version"), ["vairun", "--version"]);
+    fn verbs_typing_errors_and_lone_options_stay() {
+        let lines = [
+            "vairun -q inspect m.onnx",
+            "vairun help run",
+            "vairun --version",
+            "vairun inspct m.onnx",
+        ];
+        lines.iter().for_each(|text| assert_eq!(line(text), *text));
     }
 
     #[test]

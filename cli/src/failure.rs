@@ -3,18 +3,26 @@ use std::io;
 use std::process::ExitCode;
 
 use vairun::Error;
+use vairun::tensor::files::{FileError, FileErrorKind};
 
-/// Why a command ends without a result, with its exit code.
+/// Why a command ends without a result.
 #[derive(Debug)]
-pub(crate) enum Failure {
-    /// 2: the arguments contradict each other or the model.
-    Usage(anyhow::Error),
-    /// 3: the model cannot be read, or has nodes that are not supported, or fails while it runs.
-    Model(anyhow::Error),
-    /// 4: an input or a golden cannot be used.
-    Input(anyhow::Error),
-    /// 4: a result cannot be written.
-    Output(anyhow::Error),
+pub(crate) struct Failure {
+    kind: Kind,
+    /// What the user reads.
+    pub(crate) message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The arguments contradict each other or the model, or a result cannot be written where they say.
+    Usage = 2,
+    /// The model cannot be read, or has nodes that are not supported, or fails while it runs.
+    Model = 3,
+    /// An input or a golden cannot be used.
+    Input = 4,
+    /// The reader of the results has gone away, as `head` does: it has what it wanted.
+    Gone = 0,
 }
 
 /// What a verb gives back: whether everything was equal.
@@ -24,52 +32,80 @@ pub(crate) type Done = Result<Verdict, Failure>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Pass,
-    #[allow(dead_code)] // used by the verbs that compare
+    #[allow(dead_code)] // for the verbs that compare
     Differs,
 }
 
 impl Failure {
     pub(crate) fn usage(text: impl Display) -> Self {
-        Self::Usage(anyhow::anyhow!("{text}"))
+        Self { kind: Kind::Usage, message: text.to_string() }
     }
 
-    #[allow(dead_code)] // for the verbs that compare
-    pub(crate) fn input(error: impl Into<anyhow::Error>) -> Self {
-        Self::Input(error.into())
+    pub(crate) fn model(text: impl Display) -> Self {
+        Self { kind: Kind::Model, message: text.to_string() }
     }
 
-    pub(crate) fn output(error: impl Into<anyhow::Error>) -> Self {
-        Self::Output(error.into())
+    pub(crate) fn input(text: impl Display) -> Self {
+        Self { kind: Kind::Input, message: text.to_string() }
+    }
+
+    /// The same with an advice on a line of its own.
+    pub(crate) fn help(mut self, advice: impl Display) -> Self {
+        self.message += &format!("\n  help: {advice}");
+        self
+    }
+}
+
+/// Of standard output.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        let gone = error.kind() == io::ErrorKind::BrokenPipe;
+        Self { kind: if gone { Kind::Gone } else { Kind::Usage }, message: error.to_string() }
+    }
+}
+
+/// Of a file that was to be written; one that was to be read is made an input by [`Failure::input`].
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        match error.kind {
+            FileErrorKind::Io(ref io) if io.kind() == io::ErrorKind::BrokenPipe => {
+                Self { kind: Kind::Gone, message: String::new() }
+            }
+            _ => Self::usage(error),
+        }
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
-            Error::Inputs(_) => Self::Input(error.into()),
-            Error::Setting(_) => Self::Usage(error.into()),
-            _ => Self::Model(error.into()),
+            Error::Inputs(_) => Self::input(error),
+            Error::Setting(_) | Error::Observer(_) => Self::usage(error),
+            _ => Self::model(error),
         }
     }
 }
 
-/// Prints what is wrong and gives the exit code. A reader that closed the pipe has what it wanted.
+/// Prints what is wrong and gives the exit code.
 pub(crate) fn exit_code(result: Done) -> ExitCode {
-    let (code, error) = match result {
-        Ok(Verdict::Pass) => return ExitCode::SUCCESS,
-        Ok(Verdict::Differs) => return ExitCode::from(1),
-        Err(Failure::Usage(error)) => (2, error),
-        Err(Failure::Model(error)) => (3, error),
-        Err(Failure::Input(error) | Failure::Output(error)) => (4, error),
-    };
-    if is_broken_pipe(&error) {
-        return ExitCode::SUCCESS;
+    match result {
+        Ok(Verdict::Pass) => ExitCode::SUCCESS,
+        Ok(Verdict::Differs) => ExitCode::from(1),
+        Err(failure) => {
+            if failure.kind != Kind::Gone {
+                anstream::eprintln!("vairun: {}", failure.message);
+            }
+            ExitCode::from(failure.kind as u8)
+        }
     }
-    anstream::eprintln!("vairun: {error:#}");
-    ExitCode::from(code)
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let io = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
-    io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+/// Help, the version, or what is wrong with the arguments.
+pub(crate) fn told(error: &clap::Error) -> ExitCode {
+    let result = error.print();
+    match (error.use_stderr(), result) {
+        (true, _) => ExitCode::from(Kind::Usage as u8),
+        (false, Err(error)) => exit_code(Err(error.into())),
+        (false, Ok(())) => ExitCode::SUCCESS,
+    }
 }

@@ -1,29 +1,61 @@
-use std::fs;
+//! The outputs of a run, written in the form that the path asks for.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use anyhow::Context;
+use vairun::tensor::files::{self, NpzWriter};
 use vairun::{Outputs, Tensor, Value};
-use vairun_tensor::files;
 
 use crate::failure::Failure;
 
-/// Writes the outputs of a run: one .npz, one .npy or .pb where there is one output, else a folder of .npy files; a
-/// folder named `test_data_set…` gets output_0.pb, output_1.pb, …
+/// Writes .npz; .npy or .pb for a single output; `output_0.pb` … into a folder called test_data_set…; else a folder of
+/// .npy files. The elements of a sequence are called `name[0]`, `name[1]`, …; an optional without value is left out.
 pub(crate) fn write(path: &Path, outputs: &Outputs) -> Result<(), Failure> {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     match extension.as_deref() {
         Some("npz") => write_npz(path, outputs),
         Some("npy") => {
-            write_npy(path, only(outputs, path)?.1.as_tensor().map_err(Failure::output)?)
+            let (name, value) = only(outputs, path)?;
+            match tensors(name, value).as_slice() {
+                [(_, tensor)] => write_npy(path, tensor),
+                _ => Err(Failure::usage(format!(
+                    "{}: `{name}` is a {}",
+                    path.display(),
+                    value.kind()
+                ))),
+            }
         }
         Some("pb") => write_pb(path, only(outputs, path)?),
-        _ if file_name(path).starts_with("test_data_set") => write_data_set(path, outputs),
-        _ => write_folder(path, outputs),
+        _ if is_data_set(path) => write_data_set(path, outputs),
+        _ => {
+            let all = flat(outputs);
+            let named = all.iter().map(|(name, tensor)| (name.as_str(), *tensor));
+            Ok(files::write_folder(path, named).map(drop)?)
+        }
     }
 }
 
-fn file_name(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+/// Every tensor of a value, with the name to write it under.
+pub(crate) fn tensors<'a>(name: &str, value: &'a Value) -> Vec<(String, &'a Tensor)> {
+    match value {
+        Value::Tensor(tensor) => vec![(name.to_owned(), tensor)],
+        Value::Sequence(items) => items
+            .iter()
+            .enumerate()
+            .flat_map(|(i, item)| tensors(&format!("{name}[{i}]"), item))
+            .collect(),
+        Value::Optional(Some(item)) => tensors(name, item),
+        _ => Vec::new(),
+    }
+}
+
+fn flat(outputs: &Outputs) -> Vec<(String, &Tensor)> {
+    outputs.iter().flat_map(|(name, value)| tensors(name, value)).collect()
+}
+
+fn is_data_set(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("test_data_set"))
 }
 
 fn only<'a>(outputs: &'a Outputs, path: &Path) -> Result<(&'a str, &'a Value), Failure> {
@@ -39,61 +71,32 @@ fn only<'a>(outputs: &'a Outputs, path: &Path) -> Result<(&'a str, &'a Value), F
 }
 
 fn write_npz(path: &Path, outputs: &Outputs) -> Result<(), Failure> {
-    let mut writer = files::NpzWriter::create(path).map_err(Failure::output)?;
-    for (name, value) in outputs.iter() {
-        let tensor = value
-            .as_tensor()
-            .with_context(|| format!("output `{name}`"))
-            .map_err(Failure::Output)?;
-        writer.add(name, tensor).map_err(Failure::output)?;
-    }
-    writer.finish().map_err(Failure::output)?;
+    let mut writer = NpzWriter::create(path)?;
+    flat(outputs).into_iter().try_for_each(|(name, tensor)| writer.add(&name, tensor))?;
+    writer.finish()?;
     Ok(())
 }
 
 fn write_npy(path: &Path, tensor: &Tensor) -> Result<(), Failure> {
-    let write = || -> anyhow::Result<()> {
-        let mut file = std::io::BufWriter::new(fs::File::create(path)?);
+    let write = || -> std::io::Result<()> {
+        let mut file = BufWriter::new(File::create(path)?);
         files::write_npy(&mut file, tensor)?;
-        std::io::Write::flush(&mut file)?;
-        Ok(())
+        file.flush()
     };
-    write().with_context(|| path.display().to_string()).map_err(Failure::Output)
+    write().map_err(|error| unwritable(path, &error))
 }
 
 fn write_pb(path: &Path, (name, value): (&str, &Value)) -> Result<(), Failure> {
-    let bytes = vairun_onnx::write_value(name, value).map_err(Failure::output)?;
-    fs::write(path, bytes).with_context(|| path.display().to_string()).map_err(Failure::Output)
-}
-
-fn create_folder(path: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(path).with_context(|| path.display().to_string()).map_err(Failure::Output)
+    let bytes = vairun_onnx::write_value(name, value).map_err(Failure::usage)?;
+    fs::write(path, bytes).map_err(|error| unwritable(path, &error))
 }
 
 fn write_data_set(path: &Path, outputs: &Outputs) -> Result<(), Failure> {
-    create_folder(path)?;
-    outputs
-        .iter()
-        .enumerate()
-        .try_for_each(|(i, output)| write_pb(&path.join(format!("output_{i}.pb")), output))
+    fs::create_dir_all(path).map_err(|error| unwritable(path, &error))?;
+    let file = |i| path.join(format!("output_{i}.pb"));
+    outputs.iter().enumerate().try_for_each(|(i, output)| write_pb(&file(i), output))
 }
 
-fn write_folder(path: &Path, outputs: &Outputs) -> Result<(), Failure> {
-    create_folder(path)?;
-    for (i, (name, value)) in outputs.iter().enumerate() {
-        let tensor = value
-            .as_tensor()
-            .with_context(|| format!("output `{name}`"))
-            .map_err(Failure::Output)?;
-        write_npy(&path.join(format!("{i}_{}.npy", escaped(name))), tensor)?;
-    }
-    Ok(())
-}
-
-/// The number before it keeps two names that differ only in what is replaced apart.
-fn escaped(name: &str) -> String {
-    name.chars()
-        .map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' })
-        .take(100)
-        .collect()
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::usage(format!("{}: {error}", path.display()))
 }

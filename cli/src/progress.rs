@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::args::Global;
+
 /// Work that takes longer is shown.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -17,9 +19,10 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Starts to wait. With `total`, [`Progress::advance`] is a step of so many.
-    pub(crate) fn start(what: &'static str, total: Option<u64>, quiet: bool) -> Self {
+    pub(crate) fn start(what: &'static str, total: Option<u64>, global: &Global) -> Self {
         let ended = Arc::new(AtomicBool::new(false));
-        if quiet || !std::io::stderr().is_terminal() {
+        let silent = global.quiet || global.no_progress || global.verbose > 0;
+        if silent || !std::io::stderr().is_terminal() {
             return Self { bar: ProgressBar::hidden(), ended };
         }
         let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
@@ -41,7 +44,6 @@ impl Progress {
     }
 
     /// One step is done.
-    #[allow(dead_code)] // for runs that are observed
     pub(crate) fn advance(&self) {
         self.bar.inc(1);
     }

@@ -15,6 +15,11 @@ pub(crate) fn table(header: &[&str], right: &[usize]) -> Table {
     table
 }
 
+/// The table as text, without spaces at the ends of lines.
+pub(crate) fn lines(table: &Table) -> String {
+    table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
 /// `1536` bytes as `1.5 KiB`.
 pub(crate) fn bytes(n: u64) -> String {
     let mut value = n as f64;

@@ -31,7 +31,7 @@ fn vai() -> Result<()> {
 
 #[test]
 fn quantize_linear() -> Result<()> {
-    family("quantize_linear", 41, &[])
+    family("quantize_linear", 48, &[])
 }
 
 #[test]

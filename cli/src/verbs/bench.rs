@@ -8,7 +8,7 @@ use vairun::{Inputs, Model, NodeEvent, Observer, ObserverError};
 
 use crate::args::ModelArgs;
 use crate::failure::{Done, Failure, Verdict};
-use crate::inputs::InputArgs;
+use crate::inputs::{Given, InputArgs, bind, describe};
 use crate::table;
 
 /// Measures loading and running: warms up, then runs until there are enough runs.
@@ -70,12 +70,13 @@ struct NodeTime {
 
 pub(crate) fn bench(args: &BenchArgs) -> Done {
     let start = Instant::now();
-    let model = args.model.builder().open(&args.model.model)?;
+    let model = args.model.load()?;
     let load_ms = milliseconds(start.elapsed());
-    let (inputs, drawn) = args.inputs.read_or_draw(&model, &args.model.dims)?;
-    if !drawn.is_empty() && !args.json {
-        anstream::eprintln!("drawn with seed {}: {}", args.inputs.seed, drawn.join(", "));
+    let given = args.inputs.gather(&model, &args.model.symbols())?;
+    if !args.json {
+        print_given(&given)?;
     }
+    let inputs = bind(&given);
     let first_run_ms = time(&model, &inputs)?;
     for _ in 1..args.warmup.max(1) {
         time(&model, &inputs)?;
@@ -91,13 +92,21 @@ pub(crate) fn bench(args: &BenchArgs) -> Done {
     let mut measured = Measured::new(args, load_ms, first_run_ms, times, watch.macs);
     measured.peak_rss_bytes = peak_rss_bytes;
     if let Some(path) = &args.trace {
-        std::fs::write(path, trace(&second.times)).map_err(Failure::output)?;
+        std::fs::write(path, trace(&second.times))
+            .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
     }
     if args.profile {
         measured.profile = second.times;
     }
-    print(&measured, args.json).map_err(Failure::output)?;
+    print(&measured, args.json)?;
     Ok(Verdict::Pass)
+}
+
+fn print_given(given: &[Given]) -> std::io::Result<()> {
+    let mut out = anstream::stdout();
+    given.iter().try_for_each(|given| {
+        writeln!(out, "input {} {} ({})", given.name, describe(&given.value), given.from)
+    })
 }
 
 fn time(model: &Model, inputs: &Inputs) -> Result<f64, Failure> {

@@ -61,9 +61,8 @@ struct Quantizers {
 
 pub(crate) fn inspect(args: &InspectArgs) -> Done {
     let path = &args.model;
-    let source = vairun_onnx::read(path).map_err(|source| {
-        Failure::Model(anyhow::Error::from(source).context(path.display().to_string()))
-    })?;
+    let source = vairun_onnx::read(path)
+        .map_err(|error| Failure::model(format!("{}: {error}", path.display())))?;
     let names =
         args.tensors.as_deref().map(globset::Glob::new).transpose().map_err(Failure::usage)?;
     let file_bytes = std::fs::metadata(path).map_or(0, |meta| meta.len());
@@ -80,7 +79,7 @@ pub(crate) fn inspect(args: &InspectArgs) -> Done {
     if let Some(names) = names.filter(|_| !args.json) {
         text += &tensors(&source.graph, &names.compile_matcher())?;
     }
-    write!(anstream::stdout(), "{text}").map_err(Failure::output)?;
+    write!(anstream::stdout(), "{text}")?;
     match model {
         Ok(_) => Ok(Verdict::Pass),
         Err(error) => Err(error.into()),

@@ -1,6 +1,8 @@
 //! One file for each verb.
 
 pub(crate) mod bench;
+pub(crate) mod extract;
+pub(crate) mod help;
 pub(crate) mod inspect;
 pub(crate) mod ops;
 pub(crate) mod run;

@@ -38,7 +38,7 @@ pub(crate) fn ops(args: &OpsArgs) -> Done {
         }
     }
     let text = if args.json { to_json(&entries) } else { to_table(&entries) };
-    writeln!(anstream::stdout(), "{text}").map_err(Failure::output)?;
+    writeln!(anstream::stdout(), "{text}")?;
     Ok(Verdict::Pass)
 }
 

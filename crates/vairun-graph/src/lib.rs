@@ -8,12 +8,14 @@
 //! its [`Graph::captures`]. [`Graph::validate`] checks it.
 
 mod attribute;
+mod extract;
 mod graph;
 mod node;
 mod text;
 mod validate;
 
 pub use attribute::{Attribute, Attributes};
+pub use extract::ExtractError;
 pub use graph::{Capture, Dim, Graph, Model, OpsetId, ValueId, ValueInfo};
 pub use node::{Node, OpId};
 pub use validate::GraphError;

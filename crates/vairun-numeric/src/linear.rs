@@ -141,15 +141,16 @@ pub fn quantize_i32<C: Code>(x: &[i32], parameters: &[Affine], spread: Spread) -
     })
 }
 
-/// Quantizes to a narrow floating-point type: `y = encode(x / scale)`, without a zero point.
+/// Quantizes to a narrow floating-point type: `y = encode(x / scale + zero)`, where `zero` is the zero point, 0, or -0
+/// for none: a quotient of -0 plus 0 is 0.
 pub fn quantize_narrow(
     (narrow, overflow): (Narrow, Overflow),
-    precision: Precision,
+    (precision, zero): (Precision, f32),
     x: &[f32],
     scales: &[f32],
     spread: Spread,
 ) -> Vec<u8> {
-    spread.map(x, scales, |x, scale| narrow.encode(precision.quotient(x, scale), overflow))
+    spread.map(x, scales, |x, scale| narrow.encode(precision.quotient(x, scale) + zero, overflow))
 }
 
 /// Dequantizes a narrow floating-point type: `y = f32(decode(q) · scale)`.
@@ -178,18 +179,20 @@ pub fn dequantize_i32(q: &[i32], grids: &[Grid], spread: Spread) -> Vec<f32> {
 
 /// `DynamicQuantizeLinear`: the codes, the scale, and the zero point.
 ///
-/// `low = min(0, min x)`, `high = max(0, max x)`; `scale = f32(f32(high - low) / 255)`, 1 where that is 0;
-/// `zero_point = saturate(round_half_even(f32(f32(0 - low) / scale)))`. NaNs do not take part in the range.
+/// `low = min(0, min x)`, `high = max(0, max x)`; `scale = f32(f32(high - low) / 255)`, or 1 where `low = high`;
+/// `zero_point = saturate(round_half_even(f32(f32(0 - low) / scale)))`. NaNs do not take part in the range. A range so
+/// small that the scale is 0, or an infinite one below, makes the zero point 255: the quotient is NaN, and onnxruntime
+/// compares it with the upper bound first.
 ///
-/// Source: operators.md §4.2, onnxruntime 1.28.
+/// Source: operators.md §4.2; onnxruntime 1.28, 1.32.
 pub fn dynamic_quantize(x: &[f32]) -> (Vec<u8>, f32, u8) {
     let low = x.iter().fold(0.0f32, |low, &x| if x < low { x } else { low });
     let high = x.iter().fold(0.0f32, |high, &x| if x > high { x } else { high });
-    let scale = match (high - low) / 255.0 {
-        0.0 => 1.0,
-        scale => scale,
+    let scale = if low == high { 1.0 } else { (high - low) / 255.0 };
+    let zero_point: u8 = match (0.0 - low) / scale {
+        quotient if quotient.is_nan() => 255,
+        quotient => Affine::new(scale, 0, 0, 255).code(quotient),
     };
-    let zero_point: u8 = Affine::new(scale, 0, 0, 255).code((0.0 - low) / scale);
     let affine = [Affine::new(scale, i32::from(zero_point), 0, 255)];
     (quantize(x, &affine, Spread::Tensor), scale, zero_point)
 }
@@ -280,8 +283,11 @@ mod tests {
     #[test]
     fn narrow_floats_are_scaled_and_have_no_zero_point() {
         let to = (Narrow::Float8E4M3FN, Overflow::Saturate);
-        let codes = quantize_narrow(to, Precision::Single, &[1.0, -1e9], &[2.0], Spread::Tensor);
+        let none = (Precision::Single, -0.0);
+        let codes = quantize_narrow(to, none, &[1.0, -1e9], &[2.0], Spread::Tensor);
         assert_eq!(codes, [0x30, 0xfe]);
+        let zero = |zero| quantize_narrow(to, (none.0, zero), &[-0.0], &[2.0], Spread::Tensor);
+        assert_eq!((zero(-0.0), zero(0.0)), (vec![0x80], vec![0]));
         assert_eq!(dequantize_narrow(to.0, &codes, &[2.0], Spread::Tensor), [1.0, -896.0]);
     }
 
@@ -314,5 +320,19 @@ mod tests {
         assert_eq!(dynamic_quantize(&[-1.0, -2.0]), (vec![128, 0], 2.0 / 255.0, 255));
         assert_eq!(dynamic_quantize(&[0.0, 0.0]), (vec![0, 0], 1.0, 0));
         assert_eq!(dynamic_quantize(&[]), (vec![], 1.0, 0));
+    }
+
+    #[test]
+    fn a_dynamic_range_may_be_infinite_or_vanish() {
+        let (inf, tiny) = (f32::INFINITY, 1e-45);
+        assert_eq!(dynamic_quantize(&[-1.0, inf, 2.0]), (vec![0, 0, 0], inf, 0));
+        assert_eq!(dynamic_quantize(&[-inf, 1.0, 2.0]), (vec![0, 255, 255], inf, 255));
+        assert_eq!(dynamic_quantize(&[-3e38, 3e38]), (vec![0, 0], inf, 0));
+        assert_eq!(dynamic_quantize(&[tiny, 0.0]), (vec![255, 0], 0.0, 255));
+    }
+
+    #[test]
+    fn nan_takes_no_part_in_a_dynamic_range() {
+        assert_eq!(dynamic_quantize(&[f32::NAN, 1.0, 2.0]), (vec![0, 127, 255], 2.0 / 255.0, 0));
     }
 }

@@ -20,7 +20,6 @@ use crate::wire;
 /// # Errors
 /// [`OnnxError::Io`], and those of [`read_bytes`].
 pub fn read(path: &Path) -> Result<Model, OnnxError> {
-    let _span = tracing::info_span!("load", path = %path.display()).entered();
     decode_model(map(path)?, path.parent().or(Some(Path::new(""))))
 }
 

@@ -43,6 +43,7 @@ pub static OPS: &[&OpDef] = &[
     &generate::constant::DEF,
     &generate::constant_of_shape::DEF,
     &generate::range::DEF,
+    // types
     // moving elements
     &movement::concat::DEF,
     &movement::gather::DEF,

@@ -155,7 +155,8 @@ def wide():
     initializers = [constant("s", T.FLOAT, 0.1), constant("z", T.INT32, 5)]
     proto = model(nodes, {"q": (T.INT32, q.shape)}, {"y": (T.FLOAT, None), "w": (T.FLOAT, None)}, initializers)
     folder.case("int32", proto, {"q": q}, by_onnxruntime(proto, {"q": q}), ORT)
-    case = Case("from_int32", np.concatenate([q, np.arange(-9, 10)]).astype(np.int32), 23, ir_version=11)
+    small = q[np.abs(q.astype(np.float64)) < 2e8]
+    case = Case("from_int32", np.concatenate([small, np.arange(-9, 10)]).astype(np.int32), 23, ir_version=11)
     for i, scale in enumerate([2, 0.1, 22369622.0]):
         case.add(f"s{i}", constant("", T.FLOAT, scale), constant("", T.INT8, 3), T.INT8)
     case.write(REFERENCE)
@@ -208,11 +209,16 @@ def narrow_floats():
         middles = (numbers[1:].astype(np.float64) + numbers[:-1]) / 2
         largest = numbers[-1] + np.array([0.25, 0.5, 0.75, 1]) * (numbers[-1] - numbers[-2])
         x = np.concatenate([SPECIAL, around(np.concatenate([numbers, middles, largest, -largest]))])
-        case = Case(name, x, 19, ir_version=9)
-        for i, scale in enumerate([1.0, 0.1]):
-            for saturate in (1, 0):
-                case.add(f"s{i}_{saturate}", constant("", T.FLOAT, scale), constant("", dtype, 0), None, q={"saturate": saturate})
-        case.write(ORT)
+        # Without saturation onnxruntime 1.32 is wrong in two ranges: 448 for [480, 496) in e4m3fn, NaN for
+        # [61440, 65536) in e5m2, where ONNX has NaN and infinity.
+        wrong = {"float8e4m3fn": (480, 496), "float8e5m2": (61440, 65536)}.get(name, (0, 0))
+        for saturate in (1, 0):
+            case = Case(name + ("" if saturate else "_escape"), x, 19, ir_version=9)
+            for i, scale in enumerate([1.0, 0.1]):
+                quotient = np.abs(case.x / np.float32(scale))
+                case.x = case.x[~((quotient >= wrong[0]) & (quotient < wrong[1]))] if not saturate else case.x
+                case.add(f"s{i}", constant("", T.FLOAT, scale), constant("", dtype, 0), None, q={"saturate": saturate})
+            case.write(ORT)
     numbers = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6], np.float32)
     middles = (numbers[1:] + numbers[:-1]) / 2
     x = np.concatenate([SPECIAL[2:], around(np.concatenate([numbers, middles, [6.5, 7, 9]]))])
@@ -270,7 +276,8 @@ def dynamic():
     for name, x in {
         "both": rng.normal(0, 3, 300), "above": rng.uniform(1, 2, 300), "below": rng.uniform(-2, -1, 300),
         "zero": np.zeros(4), "ties": np.append(np.arange(0, 128, 0.5), 255), "huge": np.array([-3e38, 1e38, 0, 5]),
-        "tiny": np.array([0, 1e-44, 3e-45]),
+        "tiny": np.array([0, 1e-44, 3e-45]), "nan": np.array([np.nan, 1, -2, 3]), "infinite": np.array([-np.inf, 1, 2]),
+        "infinite_above": np.array([-1, np.inf, 2]),
     }.items():
         x = x.astype(np.float32)
         nodes = [helper.make_node("DynamicQuantizeLinear", ["x"], ["y", "s", "z"])]

@@ -88,6 +88,17 @@ macro_rules! float {
 
 float! { f32, f64 }
 
+/// A float32 that rounds to float16, bfloat16 or a narrower type as `x` itself does: what the 24 bits cannot hold is
+/// remembered in the last of them, so that no tie is seen where there is none.
+pub(crate) fn to_odd_f32(x: f64) -> f32 {
+    let nearest = x as f32;
+    if f64::from(nearest) == x || x.is_nan() {
+        return nearest;
+    }
+    let away = f64::from(nearest).abs() > x.abs();
+    f32::from_bits(nearest.to_bits() - u32::from(away) | 1)
+}
+
 macro_rules! half {
     ($($rust:ty),*) => {$(
         impl Number for $rust {
@@ -118,7 +129,7 @@ macro_rules! half {
                 self.is_nan()
             }
             fn from_f64(value: f64) -> Self {
-                Self::from_f64(value)
+                Self::from_f32(to_odd_f32(value))
             }
             fn to_f64(self) -> f64 {
                 self.into()

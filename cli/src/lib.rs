@@ -1,0 +1,31 @@
+//! The command `vairun`: arguments, files and exit codes. Everything else is in the libraries.
+//!
+//! A verb is a file in `verbs/`. Results go to stdout; how they came to be, and what is wrong, to stderr.
+
+mod args;
+mod dump;
+mod failure;
+mod inputs;
+mod logging;
+mod numbers;
+mod outputs;
+mod progress;
+mod table;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Args;
+
+/// Runs the command with the arguments and the environment of the process.
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse_from(args::with_verb(std::env::args_os())) {
+        Ok(args) => args,
+        Err(error) => return failure::told(&error),
+    };
+    args.global.color.apply();
+    logging::start(args.global.verbose);
+    failure::exit_code(args.verb.run(&args.global))
+}

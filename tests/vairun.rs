@@ -1,0 +1,7 @@
+//! The command as its tests start it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vairun_cli::main()
+}
