@@ -3,7 +3,7 @@ use super::{Scene, digits};
 #[test]
 fn inspect_shows_what_is_in_a_model() {
     let out = Scene::new().run("inspect {digits}/digits_vai.onnx").succeeds();
-    insta::assert_snapshot!(out, @"");
+    insta::assert_snapshot!(out);
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn the_outputs_are_the_golden_ones_bit_for_bit() {
 fn a_run_prints_its_inputs_and_outputs() {
     let out = Scene::new().run("run {digits}/digits_vai.onnx -i {digits}/inputs.npz").succeeds();
     let out = out.replace(&digits(""), "digits");
-    insta::assert_snapshot!(out, @"");
+    insta::assert_snapshot!(out);
 }
 
 #[test]
