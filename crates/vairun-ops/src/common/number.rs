@@ -96,7 +96,7 @@ pub(crate) fn to_odd_f32(x: f64) -> f32 {
         return nearest;
     }
     let away = f64::from(nearest).abs() > x.abs();
-    f32::from_bits(nearest.to_bits() - u32::from(away) | 1)
+    f32::from_bits((nearest.to_bits() - u32::from(away)) | 1)
 }
 
 macro_rules! half {
