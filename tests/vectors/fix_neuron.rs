@@ -33,8 +33,11 @@ fn every_case_is_the_kernels() -> Result<()> {
     Ok(())
 }
 
+/// What each rounding gives; `None` for one that no kernel has.
+type ByRounding = Vec<(Option<Round>, Tensor)>;
+
 /// The methods of a file, each with its result.
-fn results(folder: &Path, name: &str) -> Result<(Tensor, Vec<(Option<Round>, Tensor)>)> {
+fn results(folder: &Path, name: &str) -> Result<(Tensor, ByRounding)> {
     let arrays = read_npz(&folder.join(format!("{name}.npz")))?;
     let method = |key: &str| key.strip_prefix("y_m")?.parse().ok();
     let results = arrays
