@@ -43,7 +43,7 @@ pub enum OnnxError {
 /// One thing that is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The field, by the names of onnx.proto: "graph.node[3] `conv1`".
+    /// The field, by the names of onnx.proto: `graph.node[3]`.
     pub path: String,
     /// What is wrong there.
     pub what: String,

@@ -29,7 +29,7 @@ pub(super) const BLOCK: usize = 4 * LANES;
 
 /// Weights `[out_channels, taps, channels]` of one group, less their zero points, packed for the kernels.
 ///
-/// Blocks of [`BLOCK`] output channels (the last one of as many vectors as it needs); in each block
+/// Blocks of `BLOCK` output channels (the last one of as many vectors as it needs); in each block
 /// `[tap, step, channel of the block, term]`, where a step is 4 bytes of x.
 #[derive(Clone, Debug)]
 pub struct Weights {

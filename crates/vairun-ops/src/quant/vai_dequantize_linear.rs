@@ -10,7 +10,7 @@
 //! | 3 | `axis`       | i8      | `[]`; may be left out       |
 //! | → | `y`          | f32     | as `x`                      |
 //!
-//! The arithmetic is IEEE's: a scale of infinity gives NaN for 0, negative scales give -0. [`super::vai_grid`] tells
+//! The arithmetic is IEEE's: a scale of infinity gives NaN for 0, negative scales give -0. `vai_grid` tells
 //! how `scale` is spread.
 //!
 //! Source: `load_vai_ops` of pytorch_nndct 3.5.0, Xilinx/Vitis-AI b2b2279. Vectors: `testdata/ops/vai`.

@@ -14,7 +14,7 @@
 //! | → | `y`          | f32   | as `x`                      |
 //!
 //! NaN gives -2147483648, infinities the bounds, no result is -0. A method outside of 2 to 8 is refused; with
-//! `permissive` it gives 0 for every input, as the reference does. [`super::vai_grid`] tells how `scale` is spread.
+//! `permissive` it gives 0 for every input, as the reference does. `vai_grid` tells how `scale` is spread.
 //!
 //! Source: `load_vai_ops` of pytorch_nndct 3.5.0, Xilinx/Vitis-AI b2b2279. Vectors: `testdata/ops/vai`.
 
