@@ -10,10 +10,11 @@
 use std::arch::x86_64::*;
 
 use super::finish::{Finish, LANES, Output};
+use super::kind::{CHECKED, DIVISION, by_kind};
 use super::narrow::{Division, Narrow};
 use super::rows::Rows;
 use super::tile::Target;
-use super::tile_avx512::{CHECKED, by_kind, finish, rounded_small};
+use super::tile_avx512::{finish, rounded_small};
 use super::weights::{BLOCK, Element};
 
 /// Weights and parameters in the order of the registers.
@@ -202,12 +203,14 @@ impl Packed {
                             numbers[j],
                             _mm512_loadu_ps(self.factor.as_ptr().add(at)),
                         );
-                        if KIND & 3 == CHECKED {
+                        if KIND & DIVISION == CHECKED {
                             let distance = _mm512_reduce_ps::<0>(quotient[j]);
                             farthest = _mm512_range_ps::<0b1011>(farthest, distance);
                         }
                     }
-                    if KIND & 3 == CHECKED && _mm512_cmp_ps_mask::<_CMP_GE_OQ>(farthest, tie) != 0 {
+                    if KIND & DIVISION == CHECKED
+                        && _mm512_cmp_ps_mask::<_CMP_GE_OQ>(farthest, tie) != 0
+                    {
                         for j in 0..4 {
                             let scale = _mm512_loadu_ps(self.scale.as_ptr().add(first + j * LANES));
                             quotient[j] =

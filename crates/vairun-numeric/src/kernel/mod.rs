@@ -8,6 +8,8 @@
 //! Each kernel has a form for every [`Isa`]; all of them, and any number of threads, give the same bits as the plain
 //! form, and that gives those of [`crate::contraction`].
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod depthwise;
 #[cfg(target_arch = "x86_64")]
 mod depthwise_avx512;
@@ -15,6 +17,8 @@ mod dispatch;
 mod elementwise;
 mod finish;
 mod isa;
+#[cfg(target_arch = "x86_64")]
+mod kind;
 mod movement;
 mod narrow;
 pub mod peak;
@@ -26,8 +30,6 @@ mod small_tests;
 #[cfg(test)]
 mod tests;
 mod tile;
-#[cfg(target_arch = "x86_64")]
-mod tile_avx2;
 #[cfg(target_arch = "x86_64")]
 mod tile_avx512;
 mod weights;

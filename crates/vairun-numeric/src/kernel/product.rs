@@ -43,6 +43,9 @@ pub struct Product {
     /// A pixel of zero points.
     padding: Vec<u8>,
     isa: Isa,
+    /// What [`Isa::Avx2`] takes instead of the groups' own weights.
+    #[cfg(target_arch = "x86_64")]
+    avx2: Option<super::avx2::Packed>,
 }
 
 impl Product {
@@ -67,7 +70,24 @@ impl Product {
             Element::Byte => vec![zero as u8; bytes],
             Element::Word => (zero as i16).to_le_bytes().into_iter().cycle().take(bytes).collect(),
         };
-        Self { groups, channels, rows, finish, padding, isa }
+        #[cfg(target_arch = "x86_64")]
+        let (avx2, groups) = match isa {
+            Isa::Avx2 => {
+                let packed = super::avx2::Packed::new(&groups, channels, &rows, zero);
+                (Some(packed), groups.into_iter().map(Weights::emptied).collect())
+            }
+            _ => (None, groups),
+        };
+        Self {
+            groups,
+            channels,
+            rows,
+            finish,
+            padding,
+            isa,
+            #[cfg(target_arch = "x86_64")]
+            avx2,
+        }
     }
 
     /// Pixels of one image of the result.
@@ -120,6 +140,17 @@ impl Product {
         }
         for (i, out) in out.chunks_exact_mut(image).enumerate() {
             let x = Image { start: x.start + i * x.bytes, ..x };
+            #[cfg(target_arch = "x86_64")]
+            if let Some(packed) = &self.avx2 {
+                let target = Target {
+                    start: out.as_mut_ptr().cast(),
+                    stride: out_stride * size_of::<T>(),
+                    channels: self.out_channels(),
+                };
+                // SAFETY: `run` has checked x, `new` the CPU; `out` is of the type of the output and holds the image.
+                unsafe { packed.image(&self.rows, &self.finish, x, target) };
+                continue;
+            }
             let tasks = out.par_chunks_mut(TASK * out_stride).enumerate();
             tasks.for_each(|(task, out)| self.task(x, task * TASK, out, out_stride));
         }
@@ -159,8 +190,6 @@ impl Product {
                     // CPU.
                     unsafe {
                         match self.isa {
-                            #[cfg(target_arch = "x86_64")]
-                            Isa::Avx2 => super::tile_avx2::run(&tile, target),
                             #[cfg(target_arch = "x86_64")]
                             Isa::Avx512 => super::tile_avx512::run(&tile, target),
                             _ => tile.scalar(target),
@@ -206,8 +235,9 @@ impl Product {
 
 /// One image of x: an address, so that tasks may share it.
 #[derive(Clone, Copy)]
-struct Image {
-    start: usize,
-    stride: usize,
-    bytes: usize,
+pub(super) struct Image {
+    pub(super) start: usize,
+    /// Bytes from one pixel to the next.
+    pub(super) stride: usize,
+    pub(super) bytes: usize,
 }

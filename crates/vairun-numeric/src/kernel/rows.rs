@@ -7,6 +7,8 @@ pub struct Rows {
     /// `[pixels of the result, taps]`; [`Rows::PADDING`] for a pixel outside of x.
     pub(super) table: Vec<u32>,
     pub(super) taps: usize,
+    /// Taps in a row that read pixels in a row, where none of them lies outside of x.
+    pub(super) run: usize,
     /// Pixels of x.
     pub(super) input: usize,
 }
@@ -16,7 +18,12 @@ impl Rows {
 
     /// Of a convolution; `None` where its kernel does not fit, or the table would not fit memory.
     pub fn conv(geometry: &ConvGeometry) -> Option<Self> {
-        Self::new(geometry, &geometry.output()?, Window::source)
+        let rows = Self::new(geometry, &geometry.output()?, Window::source)?;
+        let run = match geometry.windows.last() {
+            Some(window) if window.dilation == 1 => window.kernel,
+            _ => 1,
+        };
+        Some(Self { run, ..rows })
     }
 
     /// Of a transposed convolution.
@@ -26,7 +33,7 @@ impl Rows {
 
     /// Of a matrix product: each row of the result reads one row of x.
     pub fn matrix(rows: usize) -> Option<Self> {
-        Some(Self { table: (0..u32::try_from(rows).ok()?).collect(), taps: 1, input: rows })
+        Some(Self { table: (0..u32::try_from(rows).ok()?).collect(), taps: 1, run: 1, input: rows })
     }
 
     /// Pixels of the result.
@@ -62,6 +69,6 @@ impl Rows {
                 table.push(at.map_or(Self::PADDING, |at| at as u32));
             }
         }
-        Some(Self { table, taps, input: input as usize })
+        Some(Self { table, taps, run: 1, input: input as usize })
     }
 }

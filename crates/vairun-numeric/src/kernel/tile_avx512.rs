@@ -6,28 +6,11 @@
 use std::arch::x86_64::*;
 
 use super::finish::{LANES, Output, Part};
+use super::kind::{CHECKED, DIVISION, EXACT, HALF_AWAY, HALF_UP, ROUNDING, by_kind, rounding};
 use super::narrow::{Division, Narrow};
 use super::tile::{Target, Tile};
 use super::weights::Element;
 use crate::round::Round;
-
-/// Evaluates `$body` for the [`kind`] of a quantizer as a constant.
-macro_rules! by_kind {
-    ($narrow:ident, $kind:ident => $body:expr) => {
-        $crate::kernel::tile_avx512::by_kind!(@ $narrow, $kind => $body; 0 1 2 4 5 6 8 9 10 12 13 14)
-    };
-    (@ $narrow:ident, $kind:ident => $body:expr; $($value:literal)*) => {
-        match $crate::kernel::tile_avx512::kind(&$narrow) {
-            $($value => {
-                const $kind: u8 = $value;
-                $body
-            })*
-            _ => unreachable!("the kinds are listed"),
-        }
-    };
-}
-
-pub(super) use by_kind;
 
 /// Computes the tile.
 ///
@@ -166,13 +149,13 @@ unsafe fn merged8<const VECTORS: usize, const KIND: u8>(
                 let sum = _mm512_loadu_si512(sums.as_ptr().add((n * pixels + m) * LANES).cast());
                 numbers[n] = _mm512_cvtepi32_ps(_mm512_add_epi32(sum, add[n]));
                 quotient[n] = _mm512_mul_ps(numbers[n], factor[n]);
-                if KIND & 3 == CHECKED {
+                if KIND & DIVISION == CHECKED {
                     // 0b11: the larger of the magnitudes; 0b10 in the upper bits: without its sign.
                     let distance = _mm512_reduce_ps::<0>(quotient[n]);
                     farthest = _mm512_range_ps::<0b1011>(farthest, distance);
                 }
             }
-            if KIND & 3 == CHECKED && _mm512_cmp_ps_mask::<_CMP_GE_OQ>(farthest, tie) != 0 {
+            if KIND & DIVISION == CHECKED && _mm512_cmp_ps_mask::<_CMP_GE_OQ>(farthest, tie) != 0 {
                 for n in 0..VECTORS {
                     let factor = _mm512_loadu_ps(part.scale.as_ptr().add(n * LANES));
                     quotient[n] = divided(narrow, numbers[n], factor, quotient[n]);
@@ -211,7 +194,7 @@ pub(super) fn rounded_small<const KIND: u8>(x: __m512) -> __m512i {
     const DOWN: i32 = _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC;
     const TO_ZERO: i32 = _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC;
     let half = _mm512_set1_ps(0.5);
-    match KIND & 12 {
+    match KIND & ROUNDING {
         // The sum is at least the integer n where x is at least n - 1/2: rounding it down crosses no integer.
         HALF_UP => _mm512_cvt_roundps_epi32::<DOWN>(_mm512_add_round_ps::<DOWN>(x, half)),
         HALF_AWAY => {
@@ -338,37 +321,13 @@ unsafe fn write32(at: *mut u8, mask: __mmask16, values: __m512i) {
     unsafe { _mm512_mask_storeu_epi32(at.cast(), mask, values) };
 }
 
-/// Which code of [`codes`] a quantizer takes: a loop is compiled for each.
-pub(super) fn kind(narrow: &Narrow) -> u8 {
-    let division = match narrow.division() {
-        Division::Exact(_) => EXACT,
-        Division::Checked(_) => CHECKED,
-        Division::Plain => PLAIN,
-    };
-    division
-        | match narrow.round() {
-            Round::HalfEven => HALF_EVEN,
-            Round::HalfUp => HALF_UP,
-            Round::HalfAway => HALF_AWAY,
-            _ => OTHER,
-        }
-}
-
-const EXACT: u8 = 0;
-pub(super) const CHECKED: u8 = 1;
-const PLAIN: u8 = 2;
-const HALF_EVEN: u8 = 0;
-const HALF_UP: u8 = 4;
-const HALF_AWAY: u8 = 8;
-const OTHER: u8 = 12;
-
 /// [`Narrow::code`] of 16 numbers, for a quantizer of that [`kind`].
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq")]
 pub(super) fn codes<const KIND: u8>(narrow: &Narrow, x: __m512) -> __m512i {
     const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
     let scale = _mm512_set1_ps(narrow.scale());
-    let quotient = match KIND & 3 {
+    let quotient = match KIND & DIVISION {
         EXACT => _mm512_mul_ps(x, _mm512_set1_ps(narrow.inverse())),
         CHECKED => {
             let quotient = _mm512_mul_ps(x, _mm512_set1_ps(narrow.inverse()));
@@ -384,18 +343,12 @@ pub(super) fn codes<const KIND: u8>(narrow: &Narrow, x: __m512) -> __m512i {
     };
     let (low, high, before, after) = narrow.bounds();
     // Adding 0 does not change how a number rounds.
-    let quotient = match KIND & 3 {
+    let quotient = match KIND & DIVISION {
         CHECKED => quotient,
         _ => _mm512_add_ps(quotient, _mm512_set1_ps(before)),
     };
     let clamped = _mm512_min_ps(_mm512_max_ps(quotient, _mm512_set1_ps(low)), _mm512_set1_ps(high));
-    let round = match KIND & 12 {
-        HALF_EVEN => Round::HalfEven,
-        HALF_UP => Round::HalfUp,
-        HALF_AWAY => Round::HalfAway,
-        _ => narrow.round(),
-    };
-    _mm512_add_epi32(rounded(round, clamped), _mm512_set1_epi32(after))
+    _mm512_add_epi32(rounded(rounding::<KIND>(narrow), clamped), _mm512_set1_epi32(after))
 }
 
 /// `x`, of magnitude below 2^22, rounded.

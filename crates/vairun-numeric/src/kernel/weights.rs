@@ -36,6 +36,8 @@ pub struct Weights {
     pub(super) element: Element,
     pub(super) out_channels: usize,
     pub(super) taps: usize,
+    /// Channels of x.
+    pub(super) channels: usize,
     pub(super) steps: usize,
     pub(super) packed: Vec<i8>,
     sums: Vec<i64>,
@@ -60,38 +62,37 @@ impl Weights {
             return None;
         }
         let steps = channels.div_ceil(element.terms());
-        let width = out_channels.div_ceil(LANES) * LANES;
-        let mut packed = Vec::with_capacity(width * taps * steps * 4);
-        for first in (0..width).step_by(BLOCK) {
-            for tap in 0..taps {
-                for step in 0..steps {
-                    for o in first..width.min(first + BLOCK) {
-                        for term in 0..element.terms() {
-                            let c = step * element.terms() + term;
-                            let value = match o < out_channels && c < channels {
-                                true => w[(o * taps + tap) * channels + c],
-                                false => 0,
-                            };
-                            match element {
-                                Element::Byte => packed.push(value as i8),
-                                Element::Word => {
-                                    packed.extend(
-                                        (value as i16).to_le_bytes().map(|byte| byte as i8),
-                                    );
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
+        let packed = pack(element, out_channels, taps, channels, w);
         let per_channel = |f: fn(i64) -> i64| -> Vec<i64> {
             let terms = (taps * channels).max(1);
             let rows = w.chunks_exact(terms).map(|row| row.iter().map(|&w| f(w.into())).sum());
             rows.chain(std::iter::repeat(0)).take(out_channels).collect()
         };
         let (sums, magnitudes) = (per_channel(|w| w), per_channel(i64::abs));
-        Some(Self { element, out_channels, taps, steps, packed, sums, magnitudes })
+        Some(Self { element, out_channels, taps, channels, steps, packed, sums, magnitudes })
+    }
+
+    /// The weight of an output channel and a term (`tap · channels + channel`); 0 past the last output channel.
+    #[inline]
+    pub(super) fn get(&self, out_channel: usize, term: usize) -> i32 {
+        if out_channel >= self.out_channels {
+            return 0;
+        }
+        let (tap, c) = (term / self.channels, term % self.channels);
+        let (first, terms) = (out_channel / BLOCK * BLOCK, self.element.terms());
+        let block = self.block(first);
+        let width = self.width(first);
+        let step = (tap * self.steps + c / terms) * width + out_channel - first;
+        let at = 4 * step + c % terms * self.element.bytes();
+        match self.element {
+            Element::Byte => block[at].into(),
+            Element::Word => i16::from_le_bytes([block[at] as u8, block[at + 1] as u8]).into(),
+        }
+    }
+
+    /// Forgets the packed weights: a kernel has them in another order.
+    pub(super) fn emptied(self) -> Self {
+        Self { packed: vec![], ..self }
     }
 
     /// The sum of the weights of each output channel.
@@ -122,8 +123,35 @@ impl Weights {
 
     /// The packed block that starts with output channel `first`.
     pub(super) fn block(&self, first: usize) -> &[i8] {
-        let width = (self.out_channels.div_ceil(LANES) * LANES - first).min(BLOCK);
         let bytes = self.taps * self.steps * 4;
-        &self.packed[first * bytes..][..width * bytes]
+        &self.packed[first * bytes..][..self.width(first) * bytes]
     }
+
+    /// Output channels of that block, unused ones included.
+    fn width(&self, first: usize) -> usize {
+        (self.out_channels.div_ceil(LANES) * LANES - first).min(BLOCK)
+    }
+}
+
+fn pack(element: Element, out_channels: usize, taps: usize, channels: usize, w: &[i32]) -> Vec<i8> {
+    let steps = channels.div_ceil(element.terms());
+    let width = out_channels.div_ceil(LANES) * LANES;
+    let mut packed = vec![0; width * taps * steps * 4];
+    for (o, w) in w.chunks_exact((taps * channels).max(1)).enumerate() {
+        let first = o / BLOCK * BLOCK;
+        let in_block = (width - first).min(BLOCK);
+        for (tap, w) in w.chunks_exact(channels).enumerate() {
+            for (step, w) in w.chunks(element.terms()).enumerate() {
+                let at = first * taps * steps + (tap * steps + step) * in_block + o - first;
+                let packed = &mut packed[4 * at..][..4];
+                match element {
+                    Element::Byte => packed.iter_mut().zip(w).for_each(|(to, &w)| *to = w as i8),
+                    Element::Word => packed.chunks_exact_mut(2).zip(w).for_each(|(to, &w)| {
+                        to.copy_from_slice(&(w as i16).to_le_bytes().map(|byte| byte as i8));
+                    }),
+                }
+            }
+        }
+    }
+    packed
 }

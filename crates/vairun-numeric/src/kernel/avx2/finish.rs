@@ -1,0 +1,245 @@
+//! What becomes of the sums of a tile, with AVX2.
+
+#![allow(unsafe_code)]
+
+use std::arch::x86_64::*;
+
+use super::codes::{codes, divided, rounded_small};
+use crate::kernel::finish::{LANES, Output, Part};
+use crate::kernel::kind::{CHECKED, DIVISION, by_kind};
+use crate::kernel::narrow::{Division, Narrow};
+use crate::kernel::tile::Target;
+
+/// Finishes and writes sums `[pixels, LANES]`.
+///
+/// # Safety
+/// The CPU has AVX2; the target is writable for the pixels and its channels, [`LANES`] at most.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn finish(part: &Part, target: Target, sums: &[i32]) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        match (part.merged, part.output) {
+            (Some(merged), Output::Codes8(narrow)) => {
+                by_kind!(narrow, KIND => merged8::<KIND>(part, merged, &narrow, target, sums));
+            }
+            (_, Output::Codes8(narrow)) => {
+                by_kind!(narrow, KIND => real(part, target, sums, |x| codes::<KIND>(&narrow, x), write8));
+            }
+            (_, Output::Codes16(narrow)) => {
+                by_kind!(narrow, KIND => real(part, target, sums, |x| codes::<KIND>(&narrow, x), write16));
+            }
+            (_, Output::Real) => real(part, target, sums, |x| _mm256_castps_si256(x), write32),
+            (_, Output::Sums) => each(part, target, sums, |_, sum| sum, write32),
+        }
+    }
+}
+
+/// Codes of 8 bits by the factors of `Finish::merged`, two pixels at a time.
+///
+/// # Safety
+/// As [`finish`].
+#[target_feature(enable = "avx2")]
+unsafe fn merged8<const KIND: u8>(
+    part: &Part,
+    merged: &[f32],
+    narrow: &Narrow,
+    target: Target,
+    sums: &[i32],
+) {
+    let (low, high) = narrow.range();
+    let (low, high) = (_mm256_set1_epi8(low as i8), _mm256_set1_epi8(high as i8));
+    let zero = _mm256_set1_epi16(narrow.zero() as i16);
+    let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    let whole = target.channels >= LANES;
+    let mut at = target.start;
+    for pair in sums.chunks(2 * LANES) {
+        // SAFETY: the parameters are padded by a block; the target as the caller promises.
+        unsafe {
+            let first = quotients::<KIND>(part, merged, narrow, &pair[..LANES]);
+            let second = match pair.len() > LANES {
+                true => quotients::<KIND>(part, merged, narrow, &pair[LANES..]),
+                false => first,
+            };
+            let words = |quotients: [__m256; 2]| {
+                let codes = quotients.map(|q| rounded_small::<KIND>(q));
+                _mm256_adds_epi16(_mm256_packs_epi32(codes[0], codes[1]), zero)
+            };
+            let bytes = _mm256_packus_epi16(words(first), words(second));
+            let bytes = _mm256_permutevar8x32_epi32(bytes, order);
+            let bytes = _mm256_min_epu8(_mm256_max_epu8(bytes, low), high);
+            store16(at, _mm256_castsi256_si128(bytes), whole, target.channels);
+            if pair.len() > LANES {
+                let next = at.add(target.stride);
+                store16(next, _mm256_extracti128_si256::<1>(bytes), whole, target.channels);
+            }
+            at = at.add(2 * target.stride);
+        }
+    }
+}
+
+/// `(sum + add) · factor` of one pixel, or what rounds to the same code.
+///
+/// # Safety
+/// `sums` and the parameters hold [`LANES`] elements.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn quotients<const KIND: u8>(
+    part: &Part,
+    merged: &[f32],
+    narrow: &Narrow,
+    sums: &[i32],
+) -> [__m256; 2] {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let numbers = [0, 8].map(|lane| {
+            let add = _mm256_loadu_si256(part.add.as_ptr().add(lane).cast());
+            let sum = _mm256_loadu_si256(sums.as_ptr().add(lane).cast());
+            _mm256_cvtepi32_ps(_mm256_add_epi32(sum, add))
+        });
+        let factor = |lane| _mm256_loadu_ps(merged.as_ptr().add(lane));
+        let quotients =
+            [_mm256_mul_ps(numbers[0], factor(0)), _mm256_mul_ps(numbers[1], factor(8))];
+        if KIND & DIVISION != CHECKED {
+            return quotients;
+        }
+        let distances = quotients.map(|q| distance(q));
+        let tie = _mm256_set1_ps(0.5 - Division::MARGIN);
+        let near = _mm256_cmp_ps::<_CMP_GE_OQ>(_mm256_max_ps(distances[0], distances[1]), tie);
+        if _mm256_movemask_ps(near) == 0 {
+            return quotients;
+        }
+        let scale = |lane| _mm256_loadu_ps(part.scale.as_ptr().add(lane));
+        [
+            divided(narrow, numbers[0], scale(0), quotients[0]),
+            divided(narrow, numbers[1], scale(8), quotients[1]),
+        ]
+    }
+}
+
+/// How far `x` is from the nearest integer.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn distance(x: __m256) -> __m256 {
+    const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+    let distance = _mm256_sub_ps(x, _mm256_round_ps::<NEAREST>(x));
+    _mm256_andnot_ps(_mm256_set1_ps(-0.0), distance)
+}
+
+/// Calls `then` with sums made real numbers.
+///
+/// # Safety
+/// As [`finish`].
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn real(
+    part: &Part,
+    target: Target,
+    sums: &[i32],
+    then: impl Fn(__m256) -> __m256i,
+    write: unsafe fn(*mut u8, [__m256i; 2], usize),
+) {
+    let convert = |lane: usize, sum: __m256i| {
+        // SAFETY: the parameters are padded by a block.
+        unsafe {
+            let scale = _mm256_loadu_ps(part.scale.as_ptr().add(lane));
+            let product = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), scale);
+            then(match part.bias {
+                Some(bias) => _mm256_add_ps(product, _mm256_loadu_ps(bias.as_ptr().add(lane))),
+                None => product,
+            })
+        }
+    };
+    // SAFETY: as the caller promises.
+    unsafe { each(part, target, sums, convert, write) };
+}
+
+/// Converts and writes pixel after pixel.
+///
+/// # Safety
+/// As [`finish`].
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn each(
+    part: &Part,
+    target: Target,
+    sums: &[i32],
+    convert: impl Fn(usize, __m256i) -> __m256i,
+    write: unsafe fn(*mut u8, [__m256i; 2], usize),
+) {
+    for (pixel, sums) in sums.chunks_exact(LANES).enumerate() {
+        // SAFETY: a pixel has LANES sums, the parameters are padded by a block; the target as the caller promises.
+        unsafe {
+            let values = [0, 8].map(|lane| {
+                let add = _mm256_loadu_si256(part.add.as_ptr().add(lane).cast());
+                let sum = _mm256_loadu_si256(sums.as_ptr().add(lane).cast());
+                convert(lane, _mm256_add_epi32(sum, add))
+            });
+            write(target.start.add(pixel * target.stride), values, target.channels);
+        }
+    }
+}
+
+/// The first `channels` of 16 bytes.
+///
+/// # Safety
+/// `at` is writable for them; the CPU has AVX2.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn store16(at: *mut u8, bytes: __m128i, whole: bool, channels: usize) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        if whole {
+            return _mm_storeu_si128(at.cast(), bytes);
+        }
+        let mut all = [0u8; LANES];
+        _mm_storeu_si128(all.as_mut_ptr().cast(), bytes);
+        at.copy_from_nonoverlapping(all.as_ptr(), channels);
+    }
+}
+
+/// # Safety
+/// As [`store16`], for codes of 8 bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn write8(at: *mut u8, codes: [__m256i; 2], channels: usize) {
+    let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(codes[0], codes[1]));
+    let bytes =
+        _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+    // SAFETY: as the caller promises.
+    unsafe { store16(at, bytes, channels >= LANES, channels) };
+}
+
+/// # Safety
+/// As [`store16`], for codes of 16 bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn write16(at: *mut u8, codes: [__m256i; 2], channels: usize) {
+    let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(codes[0], codes[1]));
+    let mut all = [0i16; LANES];
+    // SAFETY: as the caller promises.
+    unsafe {
+        if channels >= LANES {
+            return _mm256_storeu_si256(at.cast(), words);
+        }
+        _mm256_storeu_si256(all.as_mut_ptr().cast(), words);
+        at.copy_from_nonoverlapping(all.as_ptr().cast(), 2 * channels);
+    }
+}
+
+/// # Safety
+/// As [`store16`], for values of 32 bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn write32(at: *mut u8, values: [__m256i; 2], channels: usize) {
+    let mut all = [0i32; LANES];
+    // SAFETY: as the caller promises.
+    unsafe {
+        if channels >= LANES {
+            _mm256_storeu_si256(at.cast(), values[0]);
+            return _mm256_storeu_si256(at.add(32).cast(), values[1]);
+        }
+        _mm256_storeu_si256(all.as_mut_ptr().cast(), values[0]);
+        _mm256_storeu_si256(all.as_mut_ptr().add(8).cast(), values[1]);
+        at.copy_from_nonoverlapping(all.as_ptr().cast(), 4 * channels);
+    }
+}

@@ -1,0 +1,166 @@
+//! Products with AVX2.
+//!
+//! A task is some pixels of the result times some blocks of sixteen output channels. Its rows are found once; block
+//! after block then goes over its tiles, so that the weights of a block stay in the nearest cache.
+
+#![allow(unsafe_code)]
+
+mod codes;
+mod finish;
+mod pack;
+mod sources;
+mod tile;
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use self::pack::Block;
+use self::sources::{Scratch, Shape};
+use self::tile::{PIXELS, Sources, Sums};
+use super::finish::{Finish, LANES};
+use super::product::Image;
+use super::rows::Rows;
+use super::tile::Target;
+use super::weights::{Element, Weights};
+
+/// Terms of a tap below which taps are read in runs.
+const FEW: usize = 16;
+
+/// Pixels of a task at most: so many rows, and what they read, stay in the second cache.
+const TASK: usize = 120;
+/// Products times sixteen below which sharing the work costs more than it gains.
+const SMALL: usize = 1 << 14;
+
+/// Into how many parts the blocks and into how many bands the pixels are cut.
+fn cut(pixels: usize, blocks: usize, work: usize, threads: usize) -> [usize; 2] {
+    let bands = pixels.div_ceil(TASK);
+    if threads == 1 || work < SMALL {
+        return [1, bands];
+    }
+    // Two tasks for each thread even out what the threads do besides.
+    let wanted = 2 * threads;
+    let parts = wanted.div_ceil(bands).min(blocks);
+    [parts, wanted.div_ceil(parts).min(pixels.div_ceil(PIXELS)).max(bands)]
+}
+
+/// The weights of a product.
+#[derive(Clone, Debug)]
+pub(super) struct Packed {
+    shape: Shape,
+    /// Runs of taps.
+    taps: usize,
+    blocks: Vec<Placed>,
+}
+
+/// A block and its place.
+#[derive(Clone, Debug)]
+struct Placed {
+    block: Block,
+    /// Codes from the start of a pixel to the group's channels.
+    offset: usize,
+    /// The first output channel.
+    first: usize,
+    channels: usize,
+}
+
+impl Packed {
+    /// `groups` have `channels` channels of x each.
+    pub(super) fn new(groups: &[Weights], channels: usize, rows: &Rows, zero: i32) -> Self {
+        let element = groups[0].element;
+        let run = if groups.len() == 1 && (1..FEW).contains(&channels) { rows.run } else { 1 };
+        let taps = rows.taps / run;
+        let mut blocks = vec![];
+        let mut first = 0;
+        for (group, weights) in groups.iter().enumerate() {
+            for at in (0..weights.out_channels).step_by(LANES) {
+                blocks.push(Placed {
+                    block: Block::new(weights, at, taps, run * channels),
+                    offset: group * channels,
+                    first: first + at,
+                    channels: LANES.min(weights.out_channels - at),
+                });
+            }
+            first += weights.out_channels;
+        }
+        let widen = element == Element::Byte && blocks.iter().any(|placed| placed.block.is_wide());
+        let shape = Shape { element, channels: groups.len() * channels, run, zero, widen };
+        Self { shape, taps, blocks }
+    }
+
+    /// Computes one image of the result.
+    ///
+    /// # Safety
+    /// The CPU has AVX2; `x` is an image that `rows` may read, with 4 bytes behind it; the target starts at its first
+    /// pixel and is writable for all of them.
+    pub(super) unsafe fn image(&self, rows: &Rows, finish: &Finish, x: Image, target: Target) {
+        let (pixels, blocks) = (rows.pixels(), self.blocks.len());
+        let work = rows.table.len() * self.shape.channels * blocks;
+        let [parts, bands] = cut(pixels, blocks, work, rayon::current_num_threads());
+        let start = target.start as usize;
+        let task = |i: usize| {
+            let part = |i: usize, of: usize, n: usize| n * i / of..n * (i + 1) / of;
+            let (pixels, blocks) = (part(i / parts, bands, pixels), part(i % parts, parts, blocks));
+            let start = (start + pixels.start * target.stride) as *mut u8;
+            // SAFETY: as the caller promises; no two tasks write the same channels of the same pixels.
+            unsafe { self.run(rows, finish, x, pixels, blocks, Target { start, ..target }) };
+        };
+        match parts * bands {
+            1 => task(0),
+            tasks => (0..tasks).into_par_iter().for_each(task),
+        }
+    }
+
+    /// Computes some pixels and blocks of the result.
+    ///
+    /// # Safety
+    /// As [`Packed::image`]; the target starts at the first of the pixels.
+    unsafe fn run(
+        &self,
+        rows: &Rows,
+        finish: &Finish,
+        x: Image,
+        pixels: Range<usize>,
+        blocks: Range<usize>,
+        target: Target,
+    ) {
+        thread_local!(static SCRATCH: RefCell<Scratch> = RefCell::default());
+        SCRATCH.with_borrow_mut(|scratch| {
+            // SAFETY: as the caller promises.
+            unsafe {
+                scratch.fill(&self.shape, rows, x, pixels.start, pixels.len());
+                for placed in &self.blocks[blocks] {
+                    self.block(placed, finish, scratch, pixels.len(), target);
+                }
+            }
+        });
+    }
+
+    /// # Safety
+    /// As [`Packed::run`].
+    unsafe fn block(
+        &self,
+        placed: &Placed,
+        finish: &Finish,
+        scratch: &mut Scratch,
+        pixels: usize,
+        target: Target,
+    ) {
+        let part = finish.from(placed.first);
+        let start = target.start.wrapping_add(placed.first * finish.output().bytes());
+        let mut sums = Sums([0; PIXELS * LANES]);
+        for i in 0..pixels.div_ceil(PIXELS) {
+            let range = sources::tile(pixels, i);
+            let (stored, words) = scratch.rows(self.taps, range.clone());
+            let sources = Sources { pixels: range.len(), stored, words, offset: placed.offset };
+            let start = start.wrapping_add(range.start * target.stride);
+            let target = Target { start, stride: target.stride, channels: placed.channels };
+            // SAFETY: the rows are those that the block was packed for; the rest as the caller promises.
+            unsafe {
+                tile::sums(self.shape.element, &placed.block, sources, &mut sums);
+                finish::finish(&part, target, &sums.0[..range.len() * LANES]);
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Weights in the order in which the AVX2 tile takes them.
+//!
+//! `vpmaddubsw` multiplies bytes, twice as many an instruction as `vpmaddwd` multiplies words, but its sums of two
+//! products saturate at 16 bits. With codes up to 255 that cannot happen where the positive weights of a sum, and the
+//! negative ones, come to 128 at most. So the steps (four terms of sixteen channels) of a block are sorted, once:
+//!
+//! - *pairs*: two steps whose sums of four products still fit 16 bits, so that they are added there;
+//! - *singles*: steps whose sums of two products fit;
+//! - *wide*: the others. Their codes and weights are widened to words, where every product fits.
+//!
+//! Integer sums do not depend on their order, so all three give the exact sum.
+
+use crate::kernel::finish::LANES;
+use crate::kernel::weights::{Element, Weights};
+
+/// Terms of one step: four bytes, or two words.
+pub(super) const STEP: usize = 4;
+/// The weights of a step: `LANES` channels.
+type Step = [[i8; STEP]; LANES];
+/// Of each channel and pair of terms of a step, the sum of the positive weights and that of the negative ones.
+type Loads = [u8; 4 * LANES];
+/// Times 255 that is within 16 bits.
+const LIMIT: u8 = 128;
+/// How many steps are looked at for a partner.
+const PARTNERS: usize = 32;
+
+/// How many steps of each kind a tap has.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    /// Pairs of steps.
+    pub(super) pairs: u32,
+    pub(super) singles: u32,
+    pub(super) wide: u32,
+}
+
+/// The weights of `LANES` output channels.
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    /// Of each tap.
+    pub(super) counts: Vec<Counts>,
+    /// The first term of each step, in the order of the weights.
+    pub(super) places: Vec<u32>,
+    /// Bytes: `[channel, 4 terms]` of a pair's or single step; `[2 terms, channel, 2 terms]` of a wide one, as i8.
+    /// Words: `[step, channel, 2 terms]`, as i16.
+    pub(super) weights: Vec<i8>,
+}
+
+impl Block {
+    /// The output channels from `first` on, of weights `[taps, terms]` each.
+    pub(super) fn new(weights: &Weights, first: usize, taps: usize, terms: usize) -> Self {
+        let mut block = Self { counts: vec![], places: vec![], weights: vec![] };
+        for tap in 0..taps {
+            match weights.element {
+                Element::Byte => block.push_bytes(&steps(weights, first, tap * terms, terms)),
+                Element::Word => block.push_words(weights, first, tap * terms, terms),
+            }
+        }
+        block
+    }
+
+    /// Whether a step needs codes widened to words.
+    pub(super) fn is_wide(&self) -> bool {
+        self.counts.iter().any(|counts| counts.wide > 0)
+    }
+
+    fn push_words(&mut self, weights: &Weights, first: usize, at: usize, terms: usize) {
+        for step in (0..terms).step_by(2) {
+            for channel in first..first + LANES {
+                for term in step..step + 2 {
+                    let w = if term < terms { weights.get(channel, at + term) } else { 0 };
+                    self.weights.extend((w as i16).to_le_bytes().map(|byte| byte as i8));
+                }
+            }
+        }
+        self.counts.push(Counts { wide: terms.div_ceil(2) as u32, ..Counts::default() });
+    }
+
+    fn push_bytes(&mut self, steps: &[Step]) {
+        let loads: Vec<Loads> = steps.iter().map(loads).collect();
+        let (narrow, wide): (Vec<_>, Vec<_>) =
+            (0..steps.len()).partition(|&i| loads[i].iter().all(|&load| load <= LIMIT));
+        let (pairs, singles) = matched(narrow, &loads);
+        for &i in pairs.iter().chain(&singles) {
+            self.push_step(i, steps[i].iter().flatten());
+        }
+        for &i in &wide {
+            let half = |terms: std::ops::Range<usize>| {
+                steps[i].iter().flat_map(move |channel| &channel[terms.clone()])
+            };
+            self.push_step(i, half(0..2).chain(half(2..4)));
+        }
+        self.counts.push(Counts {
+            pairs: pairs.len() as u32 / 2,
+            singles: singles.len() as u32,
+            wide: wide.len() as u32,
+        });
+    }
+
+    fn push_step<'a>(&mut self, step: usize, weights: impl Iterator<Item = &'a i8>) {
+        self.places.push((STEP * step) as u32);
+        self.weights.extend(weights);
+    }
+}
+
+/// The steps of `terms` terms from term `at` on; terms and channels past the last are 0.
+fn steps(weights: &Weights, first: usize, at: usize, terms: usize) -> Vec<Step> {
+    let mut steps = vec![[[0; STEP]; LANES]; terms.div_ceil(STEP)];
+    for term in 0..terms {
+        for channel in 0..LANES {
+            steps[term / STEP][channel][term % STEP] =
+                weights.get(first + channel, at + term) as i8;
+        }
+    }
+    steps
+}
+
+fn loads(step: &Step) -> Loads {
+    let mut loads = [0; 4 * LANES];
+    for (load, pair) in loads.chunks_exact_mut(2).zip(step.iter().flat_map(|w| w.chunks_exact(2))) {
+        for &w in pair {
+            // Two magnitudes are 256 at most: saturated, that is still beyond the limit.
+            let load: &mut u8 = &mut load[usize::from(w < 0)];
+            *load = load.saturating_add(w.unsigned_abs());
+        }
+    }
+    loads
+}
+
+/// Pairs of steps, side by side, whose sums may be added before they are widened, and the steps without a partner.
+fn matched(steps: Vec<usize>, loads: &[Loads]) -> (Vec<usize>, Vec<usize>) {
+    let (mut pairs, mut singles) = (vec![], vec![]);
+    let mut left = steps;
+    left.reverse();
+    while let Some(step) = left.pop() {
+        let fits = |&at: &usize| fit(&loads[step], &loads[left[at]]);
+        let nearest = (left.len().saturating_sub(PARTNERS)..left.len()).rev();
+        match nearest.into_iter().find(fits) {
+            Some(at) => pairs.extend([step, left.remove(at)]),
+            None => singles.push(step),
+        }
+    }
+    (pairs, singles)
+}
+
+fn fit(a: &Loads, b: &Loads) -> bool {
+    let largest = a.iter().zip(b).map(|(a, b)| a.saturating_add(*b));
+    largest.fold(0, u8::max) <= LIMIT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(w: [i32; 8]) -> Block {
+        Block::new(&Weights::new(Element::Byte, 1, 1, 8, &w).unwrap(), 0, 1, 8)
+    }
+
+    #[test]
+    fn steps_are_sorted_by_what_their_sums_may_reach() {
+        let counts = |w| {
+            let Counts { pairs, singles, wide } = block(w).counts[0];
+            [pairs, singles, wide]
+        };
+        assert_eq!(counts([64, -64, 64, -64, 64, -64, 64, -64]), [1, 0, 0]);
+        assert_eq!(counts([64, 64, 1, 1, 1, 0, 1, 1]), [0, 2, 0]);
+        assert_eq!(counts([64, 65, 1, 1, 1, 0, 1, 1]), [0, 1, 1]);
+        assert_eq!(counts([-128, 127, 1, 0, -1, -128, 0, 0]), [0, 1, 1]);
+    }
+
+    #[test]
+    fn a_wide_step_comes_last_and_knows_its_place() {
+        assert_eq!(block([100, 100, 0, 0, 1, 1, 1, 1]).places, [4, 0]);
+    }
+}
