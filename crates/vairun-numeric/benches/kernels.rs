@@ -1,4 +1,6 @@
 //! How near the kernels come to what the CPU can do: `items` are multiplications.
+//!
+//! With `RAYON_NUM_THREADS=1` the rates compare with `peak`, which is that of one thread.
 
 #![allow(clippy::unwrap_used)] // a bench that cannot start has nothing to say
 
@@ -42,10 +44,35 @@ const SHAPES: &[[usize; 5]] = &[
     [24, 96, 56, 1, 1],
 ];
 
-#[divan::bench(args = SHAPES, consts = [1, 2])]
-fn product<const BYTES: usize>(
+/// Codes of 8 bits and weights as a whole tensor that shares one scale has them: most of them small.
+#[divan::bench(args = SHAPES)]
+fn bytes(bencher: Bencher, shape: &[usize; 5]) {
+    product(bencher, shape, Element::Byte, |i| weight(i) / 8);
+}
+
+/// Codes of 8 bits and weights over the whole range, as channels with scales of their own have them.
+#[divan::bench(args = SHAPES)]
+fn bytes_per_channel(bencher: Bencher, shape: &[usize; 5]) {
+    product(bencher, shape, Element::Byte, weight);
+}
+
+/// Codes of 16 bits.
+#[divan::bench(args = SHAPES)]
+fn words(bencher: Bencher, shape: &[usize; 5]) {
+    product(bencher, shape, Element::Word, weight);
+}
+
+/// Numbers between -126 and 126 around 0, small ones more often.
+fn weight(i: usize) -> i32 {
+    let hash = (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (0..4).map(|n| (hash >> (20 + 8 * n)) as u8 as i32 % 64).sum::<i32>() - 126
+}
+
+fn product(
     bencher: Bencher,
     &[channels, out_channels, side, kernel, stride]: &[usize; 5],
+    element: Element,
+    weight: fn(usize) -> i32,
 ) {
     let window = Window {
         input: side,
@@ -58,9 +85,8 @@ fn product<const BYTES: usize>(
     };
     let geometry =
         ConvGeometry { batch: 1, channels, out_channels, groups: 1, windows: vec![window, window] };
-    let element = if BYTES == 1 { Element::Byte } else { Element::Word };
     let taps = kernel * kernel;
-    let w: Vec<i32> = (0..out_channels * taps * channels).map(|i| (i % 15) as i32 - 7).collect();
+    let w: Vec<i32> = (0..out_channels * taps * channels).map(|i| weight(i)).collect();
     let weights = Weights::new(element, out_channels, taps, channels, &w).unwrap();
     let scale = 0.37;
     let narrow = NarrowParts {
@@ -81,7 +107,10 @@ fn product<const BYTES: usize>(
     let words: Vec<i16> = bytes.iter().map(|&byte| byte.into()).collect();
     let mut out = vec![0u8; product.pixels() * out_channels];
     bencher.counter(ItemsCount::new(product.multiplications())).bench_local(|| {
-        let x = if BYTES == 1 { Codes::U8(&bytes) } else { Codes::I16(&words) };
+        let x = match element {
+            Element::Byte => Codes::U8(&bytes),
+            Element::Word => Codes::I16(&words),
+        };
         product.run(x, stride, Written::U8(&mut out), out_channels, 1);
     });
 }
