@@ -106,9 +106,8 @@ impl Block {
 fn steps(weights: &Weights, first: usize, at: usize, terms: usize) -> Vec<Step> {
     let mut steps = vec![[[0; STEP]; LANES]; terms.div_ceil(STEP)];
     for term in 0..terms {
-        for channel in 0..LANES {
-            steps[term / STEP][channel][term % STEP] =
-                weights.get(first + channel, at + term) as i8;
+        for (channel, w) in steps[term / STEP].iter_mut().enumerate() {
+            w[term % STEP] = weights.get(first + channel, at + term) as i8;
         }
     }
     steps
