@@ -86,7 +86,7 @@ fn product(
     let geometry =
         ConvGeometry { batch: 1, channels, out_channels, groups: 1, windows: vec![window, window] };
     let taps = kernel * kernel;
-    let w: Vec<i32> = (0..out_channels * taps * channels).map(|i| weight(i)).collect();
+    let w: Vec<i32> = (0..out_channels * taps * channels).map(weight).collect();
     let weights = Weights::new(element, out_channels, taps, channels, &w).unwrap();
     let scale = 0.37;
     let narrow = NarrowParts {

@@ -1,15 +1,18 @@
 //! The tile with AVX2: up to [`PIXELS`] pixels times sixteen channels, in registers.
+//!
+//! The loops are assembly: of loops that may have no turn at all, the compiler copies every sum at the end of each
+//! turn, which halves the speed.
 
 #![allow(unsafe_code)]
-#![allow(clippy::needless_range_loop)] // the loops run over registers
 
+use std::arch::asm;
 use std::arch::x86_64::*;
 
-use super::pack::{Block, STEP};
+use super::pack::Block;
 use crate::kernel::finish::LANES;
 use crate::kernel::weights::Element;
 
-/// Pixels of a tile at most: two sums, and with them two codes and two weights of a pair of steps, fill the registers.
+/// Pixels of a tile at most: two sums for each, two weights, two codes and a vector of ones fill the registers.
 pub(super) const PIXELS: usize = 5;
 
 /// What a tile reads: for each tap, `pixels` rows of codes.
@@ -33,145 +36,212 @@ pub(super) struct Sums(pub(super) [i32; PIXELS * LANES]);
 /// # Safety
 /// The CPU has AVX2; the rows are readable for the steps of the block.
 pub(super) unsafe fn sums(element: Element, block: &Block, sources: Sources, sums: &mut Sums) {
-    macro_rules! by_pixels {
-        ($($pixels:literal)*) => {
-            match (sources.pixels, element) {
-                $(($pixels, Element::Byte) => unsafe { bytes::<$pixels>(block, sources, sums) },
-                ($pixels, Element::Word) => unsafe { words::<$pixels>(block, sources, sums) },)*
-                _ => unreachable!("tiles have at most PIXELS pixels"),
-            }
-        };
+    assert!(sources.pixels <= PIXELS, "a tile has at most PIXELS pixels");
+    // SAFETY: as the caller promises; each form is for that number of pixels.
+    unsafe {
+        match (element, sources.pixels) {
+            (_, 0) => {}
+            (Element::Byte, 1) => bytes1(block, sources, sums),
+            (Element::Byte, 2) => bytes2(block, sources, sums),
+            (Element::Byte, 3) => bytes3(block, sources, sums),
+            (Element::Byte, 4) => bytes4(block, sources, sums),
+            (Element::Byte, _) => bytes5(block, sources, sums),
+            (Element::Word, 1) => words1(block, sources, sums),
+            (Element::Word, 2) => words2(block, sources, sums),
+            (Element::Word, 3) => words3(block, sources, sums),
+            (Element::Word, 4) => words4(block, sources, sums),
+            (Element::Word, _) => words5(block, sources, sums),
+        }
     }
-    by_pixels!(1 2 3 4 5);
 }
 
-type Registers<const M: usize> = [[__m256i; 2]; M];
+/// The row of pixel `m` of a tap.
+macro_rules! row {
+    ($rows:expr, $sources:ident, $tap:ident, $m:literal) => {
+        $rows[$tap * $sources.pixels + $m].wrapping_add($sources.offset)
+    };
+}
 
-/// # Safety
-/// As [`sums`]; the tile has `M` pixels.
-#[target_feature(enable = "avx2")]
-unsafe fn bytes<const M: usize>(block: &Block, sources: Sources, out: &mut Sums) {
-    let mut sums: Registers<M> = [[_mm256_setzero_si256(); 2]; M];
-    let one = _mm256_set1_epi16(1);
-    let (mut w, mut at) = (block.weights.as_ptr(), block.places.as_ptr());
-    // SAFETY: the weights hold 64 bytes for each step and the places one number; the rows as the caller promises.
-    unsafe {
-        for (tap, counts) in block.counts.iter().enumerate() {
-            let rows = rows::<M, _>(sources.stored, tap, sources.offset);
-            for _ in 0..counts.pairs {
-                let (first, second) = (*at as usize, *at.add(1) as usize);
-                let weights = [load(w), load(w.add(32)), load(w.add(64)), load(w.add(96))];
-                for m in 0..M {
-                    let (x, y) = (four(rows[m].add(first)), four(rows[m].add(second)));
-                    for n in 0..2 {
-                        let a = _mm256_maddubs_epi16(x, weights[n]);
-                        let b = _mm256_maddubs_epi16(y, weights[2 + n]);
-                        let sum = _mm256_madd_epi16(_mm256_add_epi16(a, b), one);
-                        sums[m][n] = _mm256_add_epi32(sums[m][n], sum);
+/// Adds `x · w` of two words a lane: x of each row at `[row + place · 2]`, w in `{a}` and `{b}`.
+macro_rules! multiply_words {
+    ($displacement:literal; $($row:ident $s0:ident $s1:ident)*) => {
+        concat!($(
+            "vpbroadcastd {x}, dword ptr [{", stringify!($row), "} + 2 * {p} + ", $displacement, "]\n",
+            "vpmaddwd {y}, {x}, {a}\n",
+            "vpmaddwd {x}, {x}, {b}\n",
+            "vpaddd {", stringify!($s0), "}, {", stringify!($s0), "}, {y}\n",
+            "vpaddd {", stringify!($s1), "}, {", stringify!($s1), "}, {x}\n",
+        )*)
+    };
+}
+
+/// Adds the sums of a pair of steps to one sum of each row; their weights in `{a}` and `{b}`.
+macro_rules! multiply_pair {
+    ($($row:ident $s:ident)*) => {
+        concat!($(
+            "vpbroadcastd {x}, dword ptr [{", stringify!($row), "} + {p}]\n",
+            "vpbroadcastd {y}, dword ptr [{", stringify!($row), "} + {q}]\n",
+            "vpmaddubsw {x}, {x}, {a}\n",
+            "vpmaddubsw {y}, {y}, {b}\n",
+            "vpaddw {x}, {x}, {y}\n",
+            "vpmaddwd {x}, {x}, {one}\n",
+            "vpaddd {", stringify!($s), "}, {", stringify!($s), "}, {x}\n",
+        )*)
+    };
+}
+
+/// Adds the sums of a single step; its weights in `{a}` and `{b}`.
+macro_rules! multiply_single {
+    ($($row:ident $s0:ident $s1:ident)*) => {
+        concat!($(
+            "vpbroadcastd {x}, dword ptr [{", stringify!($row), "} + {p}]\n",
+            "vpmaddubsw {y}, {x}, {a}\n",
+            "vpmaddubsw {x}, {x}, {b}\n",
+            "vpmaddwd {y}, {y}, {one}\n",
+            "vpmaddwd {x}, {x}, {one}\n",
+            "vpaddd {", stringify!($s0), "}, {", stringify!($s0), "}, {y}\n",
+            "vpaddd {", stringify!($s1), "}, {", stringify!($s1), "}, {x}\n",
+        )*)
+    };
+}
+
+/// A tile of some pixels: its number, row and two sums for each.
+macro_rules! forms {
+    ($bytes:ident $words:ident; $($m:literal $row:ident $s0:ident $s1:ident)*) => {
+        /// # Safety
+        /// As [`sums`]; the tile has the pixels of this form.
+        #[target_feature(enable = "avx2")]
+        unsafe fn $bytes(block: &Block, sources: Sources, out: &mut Sums) {
+            $(let (mut $s0, mut $s1) = (_mm256_setzero_si256(), _mm256_setzero_si256());)*
+            let one = _mm256_set1_epi16(1);
+            let (mut w, mut at) = (block.weights.as_ptr(), block.places.as_ptr());
+            for (tap, counts) in block.counts.iter().enumerate() {
+                $(let $row = row!(sources.stored, sources, tap, $m);)*
+                if counts.pairs > 0 {
+                    // SAFETY: a turn reads 4 bytes at two places of each row, 128 bytes of weights and two places, of
+                    // which the block has as many as it counts.
+                    unsafe {
+                        asm!(
+                            "2:",
+                            "mov {p:e}, dword ptr [{at}]",
+                            "mov {q:e}, dword ptr [{at} + 4]",
+                            "vmovdqu {a}, ymmword ptr [{w}]",
+                            "vmovdqu {b}, ymmword ptr [{w} + 64]",
+                            multiply_pair!($($row $s0)*),
+                            "vmovdqu {a}, ymmword ptr [{w} + 32]",
+                            "vmovdqu {b}, ymmword ptr [{w} + 96]",
+                            multiply_pair!($($row $s1)*),
+                            "add {at}, 8",
+                            "sub {w}, -128",
+                            "dec {n}",
+                            "jnz 2b",
+                            $($row = in(reg) $row, $s0 = inout(ymm_reg) $s0, $s1 = inout(ymm_reg) $s1,)*
+                            w = inout(reg) w, at = inout(reg) at, one = in(ymm_reg) one,
+                            n = inout(reg) u64::from(counts.pairs) => _,
+                            p = out(reg) _, q = out(reg) _, a = out(ymm_reg) _, b = out(ymm_reg) _,
+                            x = out(ymm_reg) _, y = out(ymm_reg) _,
+                            options(nostack, readonly),
+                        );
                     }
                 }
-                (w, at) = (w.add(128), at.add(2));
-            }
-            for _ in 0..counts.singles {
-                let place = *at as usize;
-                let weights = [load(w), load(w.add(32))];
-                for m in 0..M {
-                    let x = four(rows[m].add(place));
-                    for n in 0..2 {
-                        let sum = _mm256_madd_epi16(_mm256_maddubs_epi16(x, weights[n]), one);
-                        sums[m][n] = _mm256_add_epi32(sums[m][n], sum);
+                if counts.singles > 0 {
+                    // SAFETY: a turn reads 4 bytes of each row, 64 bytes of weights and a place, as above.
+                    unsafe {
+                        asm!(
+                            "2:",
+                            "mov {p:e}, dword ptr [{at}]",
+                            "vmovdqu {a}, ymmword ptr [{w}]",
+                            "vmovdqu {b}, ymmword ptr [{w} + 32]",
+                            multiply_single!($($row $s0 $s1)*),
+                            "add {at}, 4",
+                            "add {w}, 64",
+                            "dec {n}",
+                            "jnz 2b",
+                            $($row = in(reg) $row, $s0 = inout(ymm_reg) $s0, $s1 = inout(ymm_reg) $s1,)*
+                            w = inout(reg) w, at = inout(reg) at, one = in(ymm_reg) one,
+                            n = inout(reg) u64::from(counts.singles) => _,
+                            p = out(reg) _, a = out(ymm_reg) _, b = out(ymm_reg) _,
+                            x = out(ymm_reg) _, y = out(ymm_reg) _,
+                            options(nostack, readonly),
+                        );
                     }
                 }
-                (w, at) = (w.add(64), at.add(1));
-            }
-            if counts.wide == 0 {
-                continue;
-            }
-            let rows = self::rows::<M, _>(sources.words, tap, sources.offset);
-            for _ in 0..counts.wide {
-                let place = *at as usize;
-                for half in 0..STEP / 2 {
-                    let wide =
-                        |n: usize| _mm256_cvtepi8_epi16(_mm_loadu_si128(w.add(16 * n).cast()));
-                    add_words(&mut sums, &rows, place + 2 * half, [wide(0), wide(1)]);
-                    w = w.add(32);
+                if counts.wide > 0 {
+                    $(let $row = row!(sources.words, sources, tap, $m);)*
+                    // SAFETY: a turn reads 4 words of each row, 64 bytes of weights and a place, as above.
+                    unsafe {
+                        asm!(
+                            "2:",
+                            "mov {p:e}, dword ptr [{at}]",
+                            "vpmovsxbw {a}, xmmword ptr [{w}]",
+                            "vpmovsxbw {b}, xmmword ptr [{w} + 16]",
+                            multiply_words!("0"; $($row $s0 $s1)*),
+                            "vpmovsxbw {a}, xmmword ptr [{w} + 32]",
+                            "vpmovsxbw {b}, xmmword ptr [{w} + 48]",
+                            multiply_words!("4"; $($row $s0 $s1)*),
+                            "add {at}, 4",
+                            "add {w}, 64",
+                            "dec {n}",
+                            "jnz 2b",
+                            $($row = in(reg) $row, $s0 = inout(ymm_reg) $s0, $s1 = inout(ymm_reg) $s1,)*
+                            w = inout(reg) w, at = inout(reg) at,
+                            n = inout(reg) u64::from(counts.wide) => _,
+                            p = out(reg) _, a = out(ymm_reg) _, b = out(ymm_reg) _,
+                            x = out(ymm_reg) _, y = out(ymm_reg) _,
+                            options(nostack, readonly),
+                        );
+                    }
                 }
-                at = at.add(1);
             }
+            store(&[$($s0, $s1),*], out);
         }
-    }
-    store(&sums, out);
-}
 
-/// # Safety
-/// As [`sums`]; the tile has `M` pixels.
-#[target_feature(enable = "avx2")]
-unsafe fn words<const M: usize>(block: &Block, sources: Sources, out: &mut Sums) {
-    let mut sums: Registers<M> = [[_mm256_setzero_si256(); 2]; M];
-    let mut w = block.weights.as_ptr();
-    // SAFETY: the weights hold 64 bytes for each step; the rows as the caller promises.
-    unsafe {
-        for (tap, counts) in block.counts.iter().enumerate() {
-            let rows = rows::<M, _>(sources.words, tap, sources.offset);
-            for step in 0..counts.wide as usize {
-                add_words(&mut sums, &rows, 2 * step, [load(w), load(w.add(32))]);
-                w = w.add(64);
+        /// # Safety
+        /// As [`sums`]; the tile has the pixels of this form.
+        #[target_feature(enable = "avx2")]
+        unsafe fn $words(block: &Block, sources: Sources, out: &mut Sums) {
+            $(let (mut $s0, mut $s1) = (_mm256_setzero_si256(), _mm256_setzero_si256());)*
+            let mut w = block.weights.as_ptr();
+            for (tap, counts) in block.counts.iter().enumerate() {
+                $(let $row = row!(sources.words, sources, tap, $m);)*
+                if counts.wide > 0 {
+                    // SAFETY: a turn reads 2 words of each row and 64 bytes of weights, of which the block has as many
+                    // as it counts.
+                    unsafe {
+                        asm!(
+                            "2:",
+                            "vmovdqu {a}, ymmword ptr [{w}]",
+                            "vmovdqu {b}, ymmword ptr [{w} + 32]",
+                            multiply_words!("0"; $($row $s0 $s1)*),
+                            "add {p}, 2",
+                            "add {w}, 64",
+                            "dec {n}",
+                            "jnz 2b",
+                            $($row = in(reg) $row, $s0 = inout(ymm_reg) $s0, $s1 = inout(ymm_reg) $s1,)*
+                            w = inout(reg) w, p = inout(reg) 0u64 => _,
+                            n = inout(reg) u64::from(counts.wide) => _,
+                            a = out(ymm_reg) _, b = out(ymm_reg) _,
+                            x = out(ymm_reg) _, y = out(ymm_reg) _,
+                            options(nostack, readonly),
+                        );
+                    }
+                }
             }
+            store(&[$($s0, $s1),*], out);
         }
-    }
-    store(&sums, out);
+    };
 }
 
-/// Adds the products of two words of each row.
-///
-/// # Safety
-/// The CPU has AVX2; the rows hold them.
-#[inline]
-#[target_feature(enable = "avx2")]
-unsafe fn add_words<const M: usize>(
-    sums: &mut Registers<M>,
-    rows: &[*const i16; M],
-    place: usize,
-    weights: [__m256i; 2],
-) {
-    for m in 0..M {
-        // SAFETY: as the caller promises.
-        let x = unsafe { four(rows[m].add(place).cast()) };
-        for n in 0..2 {
-            sums[m][n] = _mm256_add_epi32(sums[m][n], _mm256_madd_epi16(x, weights[n]));
-        }
-    }
-}
-
-#[inline(always)]
-fn rows<const M: usize, T>(rows: &[*const T], tap: usize, offset: usize) -> [*const T; M] {
-    std::array::from_fn(|m| rows[tap * M + m].wrapping_add(offset))
-}
-
-/// Four bytes for all channels.
-///
-/// # Safety
-/// The CPU has AVX2; the bytes are readable.
-#[inline]
-#[target_feature(enable = "avx2")]
-unsafe fn four(x: *const u8) -> __m256i {
-    // SAFETY: as the caller promises.
-    _mm256_set1_epi32(unsafe { x.cast::<i32>().read_unaligned() })
-}
-
-/// # Safety
-/// The CPU has AVX2; 32 bytes are readable.
-#[inline]
-#[target_feature(enable = "avx2")]
-unsafe fn load(w: *const i8) -> __m256i {
-    // SAFETY: as the caller promises.
-    unsafe { _mm256_loadu_si256(w.cast()) }
-}
+forms!(bytes1 words1; 0 r0 s00 s01);
+forms!(bytes2 words2; 0 r0 s00 s01 1 r1 s10 s11);
+forms!(bytes3 words3; 0 r0 s00 s01 1 r1 s10 s11 2 r2 s20 s21);
+forms!(bytes4 words4; 0 r0 s00 s01 1 r1 s10 s11 2 r2 s20 s21 3 r3 s30 s31);
+forms!(bytes5 words5; 0 r0 s00 s01 1 r1 s10 s11 2 r2 s20 s21 3 r3 s30 s31 4 r4 s40 s41);
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn store<const M: usize>(sums: &Registers<M>, out: &mut Sums) {
-    for (out, &sum) in out.0.chunks_exact_mut(8).zip(sums.as_flattened()) {
+fn store(sums: &[__m256i], out: &mut Sums) {
+    for (out, &sum) in out.0.chunks_exact_mut(8).zip(sums) {
         // SAFETY: eight elements of room.
         unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), sum) };
     }
