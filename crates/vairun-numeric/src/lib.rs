@@ -19,6 +19,7 @@ pub mod pool;
 pub mod qlinear;
 pub mod quark_lstm;
 pub mod recurrent;
+pub mod reduce;
 pub mod resize;
 pub mod round;
 pub mod spread;

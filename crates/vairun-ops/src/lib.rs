@@ -12,7 +12,9 @@ mod operator;
 mod provider;
 mod spec;
 
+pub mod cast;
 pub mod contraction;
+pub mod control;
 pub mod dims;
 pub mod elementwise;
 pub mod generate;
@@ -21,6 +23,7 @@ pub mod pool;
 pub mod quant;
 pub mod quark;
 pub mod recurrent;
+pub mod reduce;
 
 pub use attrs::Attrs;
 pub use def::{Build, Grade, OpDef};

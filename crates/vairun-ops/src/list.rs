@@ -6,7 +6,9 @@ use crate::error::BuildError;
 use crate::operator::Operator;
 use crate::provider::{OpEntry, Provider};
 use crate::spec::NodeSpec;
-use crate::{dims, elementwise, generate, movement, pool, quant, quark, recurrent};
+use crate::{
+    cast, control, dims, elementwise, generate, movement, pool, quant, quark, recurrent, reduce,
+};
 
 /// Every operator of this crate: the one list that dispatch, `vairun ops` and the README's table read.
 pub static OPS: &[&OpDef] = &[
@@ -44,6 +46,9 @@ pub static OPS: &[&OpDef] = &[
     &generate::constant_of_shape::DEF,
     &generate::range::DEF,
     // types
+    &cast::bit_cast::DEF,
+    &cast::cast::DEF,
+    &cast::cast_like::DEF,
     // moving elements
     &movement::concat::DEF,
     &movement::gather::DEF,
@@ -117,6 +122,19 @@ pub static OPS: &[&OpDef] = &[
     &elementwise::variadic::MIN,
     &elementwise::variadic::SUM,
     &elementwise::variadic::MEAN,
+    // axes folded into one value
+    &reduce::arg::MAX,
+    &reduce::arg::MIN,
+    &reduce::fold::L1,
+    &reduce::fold::L2,
+    &reduce::fold::LOG_SUM,
+    &reduce::fold::LOG_SUM_EXP,
+    &reduce::fold::MAX,
+    &reduce::fold::MEAN,
+    &reduce::fold::MIN,
+    &reduce::fold::PROD,
+    &reduce::fold::SUM,
+    &reduce::fold::SUM_SQUARE,
     // windows over images
     &pool::average_pool::DEF,
     &pool::global_pool::AVERAGE,
@@ -124,6 +142,10 @@ pub static OPS: &[&OpDef] = &[
     &pool::global_pool::MAX,
     &pool::lp_pool::DEF,
     &pool::max_pool::DEF,
+    // bodies
+    &control::if_::DEF,
+    &control::loop_::DEF,
+    &control::scan::DEF,
     // recurrence
     &recurrent::gru::DEF,
     &recurrent::lstm::DEF,

@@ -7,6 +7,7 @@ pub(crate) mod movement;
 pub(crate) mod number;
 pub(crate) mod parameters;
 pub(crate) mod sizes;
+pub(crate) mod stack;
 pub(crate) mod types;
 
 /// The newest version of ONNX's own opset that the operators were compared with.

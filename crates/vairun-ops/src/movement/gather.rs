@@ -82,7 +82,7 @@ pub(crate) fn places(indices: &[i64], length: usize) -> Result<Vec<usize>, OpErr
     indices.iter().map(|index| place(index).ok_or_else(|| outside(index))).collect()
 }
 
-fn gather(
+pub(crate) fn gather(
     data: &Tensor,
     axis: usize,
     places: &[usize],

@@ -1,0 +1,7 @@
+//! Operators that fold axes into one value.
+
+pub mod arg;
+mod axes;
+pub mod fold;
+
+pub(crate) use axes::Reduced;
