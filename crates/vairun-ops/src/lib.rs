@@ -24,6 +24,7 @@ pub mod quant;
 pub mod quark;
 pub mod recurrent;
 pub mod reduce;
+pub mod search;
 
 pub use attrs::Attrs;
 pub use def::{Build, Grade, OpDef};

@@ -8,6 +8,7 @@ use crate::provider::{OpEntry, Provider};
 use crate::spec::NodeSpec;
 use crate::{
     cast, control, dims, elementwise, generate, movement, pool, quant, quark, recurrent, reduce,
+    search,
 };
 
 /// Every operator of this crate: the one list that dispatch, `vairun ops` and the README's table read.
@@ -44,18 +45,37 @@ pub static OPS: &[&OpDef] = &[
     // tensors out of parameters
     &generate::constant::DEF,
     &generate::constant_of_shape::DEF,
+    &generate::eye_like::DEF,
+    &generate::one_hot::DEF,
     &generate::range::DEF,
     // types
     &cast::bit_cast::DEF,
     &cast::cast::DEF,
     &cast::cast_like::DEF,
     // moving elements
+    &movement::center_crop_pad::DEF,
+    &movement::compress::DEF,
     &movement::concat::DEF,
+    &movement::depth_to_space::DEPTH_TO_SPACE,
+    &movement::depth_to_space::SPACE_TO_DEPTH,
+    &movement::expand::DEF,
     &movement::gather::DEF,
+    &movement::gather_elements::DEF,
+    &movement::gather_nd::DEF,
     &movement::pad::DEF,
+    &movement::reverse_sequence::DEF,
+    &movement::scatter_elements::DEF,
+    &movement::scatter_nd::DEF,
     &movement::slice::DEF,
+    &movement::split::DEF,
+    &movement::tile::DEF,
     &movement::transpose::DEF,
+    &movement::trilu::DEF,
     &movement::where_::DEF,
+    // looking for elements
+    &search::non_zero::DEF,
+    &search::top_k::DEF,
+    &search::unique::DEF,
     // each element for itself
     &elementwise::activation::CELU,
     &elementwise::activation::ELU,
@@ -125,6 +145,8 @@ pub static OPS: &[&OpDef] = &[
     // axes folded into one value
     &reduce::arg::MAX,
     &reduce::arg::MIN,
+    &reduce::cumulative::PROD,
+    &reduce::cumulative::SUM,
     &reduce::fold::L1,
     &reduce::fold::L2,
     &reduce::fold::LOG_SUM,

@@ -85,7 +85,7 @@ impl<const N: usize> Runs<N> {
 }
 
 /// The distance between neighbours of an operand along the dimensions of the result; 0 where it is repeated.
-fn broadcast_strides(own: &[usize], shape: &[usize]) -> Vec<usize> {
+pub(crate) fn broadcast_strides(own: &[usize], shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![0; shape.len()];
     let tail = shape.len() - own.len();
     let mut stride = 1;

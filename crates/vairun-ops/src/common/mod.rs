@@ -6,9 +6,11 @@ pub(crate) mod dispatch;
 pub(crate) mod movement;
 pub(crate) mod number;
 pub(crate) mod parameters;
+pub(crate) mod prelude;
 pub(crate) mod sizes;
 pub(crate) mod stack;
 pub(crate) mod types;
+pub(crate) mod walk;
 
 /// The newest version of ONNX's own opset that the operators were compared with.
 pub(crate) const LATEST: i64 = 28;

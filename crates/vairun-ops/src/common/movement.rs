@@ -2,6 +2,10 @@
 
 use vairun_tensor::Tensor;
 
+use crate::common::axes::strides;
+use crate::common::dispatch::with_element;
+use crate::error::OpError;
+
 /// What becomes of the axis of a per-axis scale when elements move.
 pub(crate) enum AxisAfter {
     /// The scales run along this dimension of the result, one for each index as before.
@@ -68,6 +72,28 @@ pub(crate) fn strided<T: Clone>(
         }
     }
     out
+}
+
+/// The elements of `x` seen as `view`, its dimensions then in the order `perm`, as a tensor of `shape`.
+///
+/// The caller has checked that `view` and `shape` have as many elements as `x`.
+pub(crate) fn rearranged(
+    x: &Tensor,
+    view: &[usize],
+    perm: &[usize],
+    shape: &[usize],
+) -> Result<Tensor, OpError> {
+    let strides = strides(view);
+    let dims: Vec<_> = perm.iter().map(|&i| view[i]).collect();
+    let steps: Vec<_> = perm.iter().map(|&i| strides[i] as isize).collect();
+    let y = with_element!(x.dtype(), T => {
+        let moved = match x.len() {
+            0 => Vec::new(),
+            len => strided(x.as_slice::<T>()?, 0, &dims, &steps, len),
+        };
+        Tensor::with_dtype(x.dtype(), shape, moved)?
+    });
+    Ok(carry(x, |_| AxisAfter::Lost, y))
 }
 
 fn extend_run<T: Clone>(out: &mut Vec<T>, from: &[T], at: isize, len: usize, step: isize) {

@@ -2,7 +2,10 @@
 
 use vairun_tensor::Tensor;
 
+use crate::common::axes::around;
+use crate::common::dispatch::with_element;
 use crate::common::movement::{AxisAfter, carry};
+use crate::common::sizes::result_len;
 use crate::error::OpError;
 use crate::movement::concat::concat;
 use crate::movement::gather::gather;
@@ -17,6 +20,30 @@ pub(crate) fn slice(x: &Tensor, axis: usize, index: usize) -> Result<Tensor, OpE
         _ => AxisAfter::Lost,
     };
     Ok(carry(x, axis_after, gather(x, axis, &[index], &shape)?))
+}
+
+/// The `length` slices from `start` on along `axis`. The caller has checked that they are there.
+pub(crate) fn block(
+    x: &Tensor,
+    axis: usize,
+    start: usize,
+    length: usize,
+) -> Result<Tensor, OpError> {
+    let mut shape = x.shape().to_vec();
+    shape[axis] = length;
+    let len = result_len(x.dtype(), &shape)?;
+    let (outer, whole, inner) = around(x.shape(), axis);
+    let y = with_element!(x.dtype(), T => {
+        let elements = x.as_slice::<T>()?;
+        let mut out = Vec::with_capacity(len);
+        for row in 0..outer {
+            let from = (row * whole + start) * inner;
+            out.extend_from_slice(&elements[from..from + length * inner]);
+        }
+        Tensor::with_dtype(x.dtype(), &shape, out)?
+    });
+    let axis_after = |scales| if scales == axis { AxisAfter::Lost } else { AxisAfter::At(scales) };
+    Ok(carry(x, axis_after, y))
 }
 
 /// `tensors`, at least one, stacked along a new `axis`. They must be equal in type and shape.

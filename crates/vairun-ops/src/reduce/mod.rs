@@ -2,6 +2,7 @@
 
 pub mod arg;
 mod axes;
+pub mod cumulative;
 pub mod fold;
 
 pub(crate) use axes::Reduced;
