@@ -10,17 +10,13 @@ use crate::material::{numbers, read_npz, shared};
 
 /// Models with operators that vairun does not have yet (`vairun inspect` names them). One that runs fails the test, so
 /// that it leaves this list.
-const NOT_YET: [&str; 11] = [
+const NOT_YET: [&str; 7] = [
     "basicpitch-ort_qop_u8s8",
     "lcnet-ort_qop_u8s8",
-    "magika-ort_qdq_u8s8",
     "onet-ort_dynamic",
     "onet-ort_qop_u8s8",
     "owwemb-ort_dynamic",
-    "owwmel-ort_qdq_u8s8",
     "ppcls-ort_qop_s8s8_pc",
-    "silero16-asis",
-    "silero_ov-asis",
     "tashkeel_rawi_v3-asis",
 ];
 
