@@ -5,7 +5,7 @@
 //! compared are failures. The crate does not print.
 
 mod check;
-mod golden;
+pub mod golden;
 mod measure;
 mod metrics;
 mod number;
@@ -16,7 +16,7 @@ mod rule;
 mod rules;
 
 pub use check::Check;
-pub use golden::{Content, Entry, GoldenError, GoldenSource, MemoryGolden};
+pub use golden::{Content, Entry, GoldenError, GoldenSource, Hint, MemoryGolden, Place};
 pub use measure::{Incomparable, Subject, measure};
 pub use metrics::{Channels, Classes, Element, Metrics, Range, Sides, Steps};
 pub use quantizer::{Kind, Quantizer};

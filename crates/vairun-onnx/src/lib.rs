@@ -31,7 +31,7 @@ mod write;
 pub use dataset::read_data_set;
 pub use error::{OnnxError, Problem};
 pub use read::{read, read_bytes, read_reader};
-pub use values::{read_tensor, read_value, write_tensor, write_value};
+pub use values::{peek_tensor, read_tensor, read_value, write_tensor, write_value};
 pub use write::write;
 
 pub use vairun_graph::Model;

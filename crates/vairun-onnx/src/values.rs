@@ -5,6 +5,7 @@ use std::path::Path;
 use prost::Message;
 use prost::bytes::Bytes;
 use vairun_graph::dtype_to_onnx;
+use vairun_tensor::files::ArrayInfo;
 use vairun_tensor::{Tensor, Value};
 
 use crate::error::{Fault, OnnxError};
@@ -12,7 +13,7 @@ use crate::external::Folder;
 use crate::packed::{pack, packed_bits};
 use crate::proto::{OptionalProto, SequenceProto, TensorProto, element};
 use crate::read::{decode, map};
-use crate::tensor::TensorReader;
+use crate::tensor::{TensorReader, dtype, shape};
 
 /// The name and the tensor in a file that holds a `TensorProto`. The name may be empty.
 ///
@@ -22,6 +23,17 @@ pub fn read_tensor(path: &Path) -> Result<(String, Tensor), OnnxError> {
     let proto: TensorProto = decode("TensorProto", map(path)?)?;
     let tensor = reader(path).tensor(&proto).map_err(|fault| fault.at("tensor"))?;
     Ok((proto.name.unwrap_or_default(), tensor))
+}
+
+/// The name, type and shape of the tensor in a file; its elements are not read where they stand in `raw_data`.
+///
+/// # Errors
+/// Those of [`crate::read`].
+pub fn peek_tensor(path: &Path) -> Result<(String, ArrayInfo), OnnxError> {
+    let proto: TensorProto = decode("TensorProto", map(path)?)?;
+    let info = || Ok(ArrayInfo { dtype: dtype(proto.data_type)?, shape: shape(&proto.dims)?.0 });
+    let info = info().map_err(|fault: Fault| fault.at("tensor"))?;
+    Ok((proto.name.unwrap_or_default(), info))
 }
 
 /// The name and the value in a file; `declared` is what the model says of it

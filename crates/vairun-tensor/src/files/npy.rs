@@ -1,6 +1,7 @@
 //! .npy: one array.
 
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
 use super::header::{self, Header, Kind};
@@ -41,23 +42,7 @@ pub fn decode_npy(bytes: &[u8]) -> Result<Tensor, FileErrorKind> {
 /// The array that comes next from `reader`; of what follows nothing is read. `available` bytes are there at most:
 /// a header that promises more is refused before memory is taken for it.
 pub(crate) fn read_from(reader: &mut dyn Read, available: u64) -> Result<Tensor, FileErrorKind> {
-    let mut bytes = Vec::new();
-    let (header, at) = loop {
-        match header::parse(&bytes)? {
-            Some(found) => break found,
-            // A header's length stands in its first 12 bytes; then as much as is missing, 64 bytes at a time.
-            None => {
-                let before = bytes.len();
-                let more = if before < 12 { 12 - before as u64 } else { 64 };
-                (&mut *reader).take(more).read_to_end(&mut bytes)?;
-                if bytes.len() == before {
-                    return Err(FileErrorKind::malformed(format!(
-                        "the array ends within its header ({before} bytes)"
-                    )));
-                }
-            }
-        }
-    };
+    let (header, at, mut bytes) = header_from(reader)?;
     let needed = header.byte_count()?;
     let mut data = bytes.split_off(at);
     let short = |got| header.short(got, needed);
@@ -72,6 +57,57 @@ pub(crate) fn read_from(reader: &mut dyn Read, available: u64) -> Result<Tensor,
     }
     data.truncate(needed);
     header.tensor(data)
+}
+
+/// The header that comes next from `reader`, its length, and the bytes that were read for it: hardly more than it has.
+fn header_from(reader: &mut dyn Read) -> Result<(Header, usize, Vec<u8>), FileErrorKind> {
+    let mut bytes = Vec::new();
+    loop {
+        match header::parse(&bytes)? {
+            Some((header, at)) => return Ok((header, at, bytes)),
+            // A header's length stands in its first 12 bytes; then as much as is missing, 64 bytes at a time.
+            None => {
+                let before = bytes.len();
+                let more = if before < 12 { 12 - before as u64 } else { 64 };
+                (&mut *reader).take(more).read_to_end(&mut bytes)?;
+                if bytes.len() == before {
+                    return Err(FileErrorKind::malformed(format!(
+                        "the array ends within its header ({before} bytes)"
+                    )));
+                }
+            }
+        }
+    }
+}
+
+/// What an array is, without its elements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArrayInfo {
+    /// The type of the elements.
+    pub dtype: DType,
+    /// The dimensions.
+    pub shape: Vec<usize>,
+}
+
+/// What the array in the .npy file at `path` is; its elements are not read.
+///
+/// # Errors
+/// Where the file cannot be read, or its header is not that of an array of a type that a [`Tensor`] has.
+pub fn peek_npy(path: &Path) -> Result<ArrayInfo, FileError> {
+    let fail = |kind: FileErrorKind| kind.at(path);
+    let mut file = BufReader::new(File::open(path).map_err(|error| fail(error.into()))?);
+    peek_from(&mut file).map_err(fail)
+}
+
+/// What the array is that comes next from `reader`.
+pub(crate) fn peek_from(reader: &mut dyn Read) -> Result<ArrayInfo, FileErrorKind> {
+    let (header, ..) = header_from(reader)?;
+    header.byte_count()?;
+    let dtype = match header.kind.letter {
+        'U' | 'S' => DType::String,
+        _ => header.kind.dtype()?,
+    };
+    Ok(ArrayInfo { dtype, shape: header.shape })
 }
 
 /// Writes the tensor as an .npy file, little-endian in C order.

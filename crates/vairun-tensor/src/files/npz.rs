@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use super::npy::{read_from, write_npy};
+use super::npy::{ArrayInfo, peek_from, read_from, write_npy};
 use super::{FileError, FileErrorKind};
 use crate::Tensor;
 
@@ -56,6 +56,26 @@ impl NpzReader {
             return Ok(None);
         };
         self.read_entry(place).map(Some).map_err(|kind| kind.within(&self.path, name))
+    }
+
+    /// What the array at `place` of [`NpzReader::names`] is, from its header; `None` beyond the end.
+    ///
+    /// # Errors
+    /// Where the entry is damaged, or no array of a type that a [`Tensor`] has.
+    pub fn peek(&mut self, place: usize) -> Result<Option<ArrayInfo>, FileError> {
+        let Some((name, entry)) = self.arrays.get(place).cloned() else { return Ok(None) };
+        let found = self.archive.by_index(entry).map_err(FileErrorKind::from);
+        let info = found.and_then(|mut entry| peek_from(&mut entry));
+        info.map(Some).map_err(|kind| kind.within(&self.path, &name))
+    }
+
+    /// The array at `place` of [`NpzReader::names`], which tells arrays of the same name apart; `None` beyond the end.
+    ///
+    /// # Errors
+    /// As [`NpzReader::read`].
+    pub fn read_at(&mut self, place: usize) -> Result<Option<Tensor>, FileError> {
+        let Some((name, entry)) = self.arrays.get(place).cloned() else { return Ok(None) };
+        self.read_entry(entry).map(Some).map_err(|kind| kind.within(&self.path, &name))
     }
 
     fn read_entry(&mut self, place: usize) -> Result<Tensor, FileErrorKind> {

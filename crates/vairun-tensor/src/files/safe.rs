@@ -1,31 +1,93 @@
 //! .safetensors: tensors by name.
 
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-use super::{FileError, FileErrorKind};
-use crate::{DType, Tensor};
+use super::{ArrayInfo, FileError, FileErrorKind};
+use crate::{DType, MappedFile, Tensor};
+
+/// Reads the tensors of a .safetensors file one at a time; they stay in the file.
+pub struct SafetensorsReader {
+    path: PathBuf,
+    file: MappedFile,
+    /// In the order of the names.
+    tensors: Vec<Place>,
+}
+
+/// Where a tensor stands in the file.
+struct Place {
+    name: String,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    start: usize,
+    length: usize,
+}
+
+impl SafetensorsReader {
+    /// Opens the file at `path` and reads its header.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or breaks the format.
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        let fail = |kind: FileErrorKind| kind.at(path);
+        let file = MappedFile::open(path).map_err(|error| fail(error.into()))?;
+        let bytes = file.bytes();
+        let header = SafeTensors::deserialize(bytes)
+            .map_err(|error| fail(FileErrorKind::malformed(error.to_string())))?;
+        let place = |(name, view): (&str, TensorView)| Place {
+            name: name.to_owned(),
+            dtype: view.dtype(),
+            shape: view.shape().to_vec(),
+            start: view.data().as_ptr() as usize - bytes.as_ptr() as usize,
+            length: view.data().len(),
+        };
+        let mut tensors: Vec<Place> = header.iter().map(place).collect();
+        tensors.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Self { path: path.to_owned(), file, tensors })
+    }
+
+    /// The names of the tensors, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.iter().map(|place| place.name.as_str())
+    }
+
+    /// What the tensor at `place` of [`SafetensorsReader::names`] is; `None` beyond the end.
+    ///
+    /// # Errors
+    /// Where its elements are complex or packed.
+    pub fn peek(&self, place: usize) -> Result<Option<ArrayInfo>, FileError> {
+        let Some(place) = self.tensors.get(place) else { return Ok(None) };
+        let dtype = dtype(place.dtype).map_err(|kind| kind.within(&self.path, &place.name))?;
+        Ok(Some(ArrayInfo { dtype, shape: place.shape.clone() }))
+    }
+
+    /// The tensor at `place` of [`SafetensorsReader::names`]; `None` beyond the end.
+    ///
+    /// # Errors
+    /// As [`SafetensorsReader::peek`].
+    pub fn read_at(&self, place: usize) -> Result<Option<Tensor>, FileError> {
+        let Some(place) = self.tensors.get(place) else { return Ok(None) };
+        let read = || -> Result<Tensor, FileErrorKind> {
+            let dtype = dtype(place.dtype)?;
+            Tensor::from_mapped(dtype, &place.shape, &self.file, place.start, place.length)
+                .map_err(|error| FileErrorKind::malformed(error.to_string()))
+        };
+        read().map(Some).map_err(|kind| kind.within(&self.path, &place.name))
+    }
+}
 
 /// The tensors of the .safetensors file at `path` with their names, in the order of the names.
 ///
 /// # Errors
 /// Where the file cannot be read, breaks the format, or holds complex or packed elements.
 pub fn read_safetensors(path: &Path) -> Result<Vec<(String, Tensor)>, FileError> {
-    let fail = |kind: FileErrorKind| kind.at(path);
-    let bytes = fs::read(path).map_err(|error| fail(error.into()))?;
-    let file = SafeTensors::deserialize(&bytes)
-        .map_err(|error| fail(FileErrorKind::malformed(error.to_string())))?;
+    let reader = SafetensorsReader::open(path)?;
     let mut tensors = Vec::new();
-    for (name, view) in file.iter() {
-        let tensor = dtype(view.dtype()).and_then(|dtype| {
-            Tensor::from_le_bytes(dtype, view.shape(), view.data())
-                .map_err(|error| FileErrorKind::malformed(error.to_string()))
-        });
-        tensors.push((name.to_owned(), tensor.map_err(|kind| kind.within(path, name))?));
+    for (place, name) in reader.names().enumerate() {
+        tensors.extend(reader.read_at(place)?.map(|tensor| (name.to_owned(), tensor)));
     }
-    tensors.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(tensors)
 }
 
@@ -72,7 +134,7 @@ mod tests {
     fn read(bytes: &[u8]) -> Result<Vec<(String, Tensor)>, FileError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
-        fs::write(&path, bytes).unwrap();
+        std::fs::write(&path, bytes).unwrap();
         read_safetensors(&path)
     }
 
