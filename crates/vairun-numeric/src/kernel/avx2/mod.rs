@@ -8,6 +8,7 @@
 mod codes;
 mod finish;
 mod pack;
+mod panel;
 mod sources;
 mod tile;
 
@@ -17,25 +18,31 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use self::pack::Block;
+use self::panel::Panel;
 use self::sources::{Scratch, Shape};
-use self::tile::{PIXELS, Sources, Sums};
+use self::tile::{PIXELS, Sources};
 use super::finish::{Finish, LANES};
 use super::product::Image;
 use super::rows::Rows;
 use super::tile::Target;
 use super::weights::{Element, Weights};
 
-/// Terms of a tap below which taps are read in runs.
+/// Channels below which all taps are read as one row.
 const FEW: usize = 16;
 
-/// Pixels of a task at most: so many rows, and what they read, stay in the second cache.
-const TASK: usize = 120;
+/// Codes that a task reads at most, so that they, and their words, stay in the second cache.
+const BAND: usize = 1 << 16;
+/// Pixels of a task at least and at most.
+const TASK: [usize; 2] = [120, 960];
+/// Tiles whose sums are finished together.
+const TILES: usize = 8;
 /// Products times sixteen below which sharing the work costs more than it gains.
 const SMALL: usize = 1 << 14;
 
-/// Into how many parts the blocks and into how many bands the pixels are cut.
-fn cut(pixels: usize, blocks: usize, work: usize, threads: usize) -> [usize; 2] {
-    let bands = pixels.div_ceil(TASK);
+/// Into how many parts the blocks and into how many bands the pixels are cut; all pixels read `codes` codes.
+fn cut(pixels: usize, codes: usize, blocks: usize, work: usize, threads: usize) -> [usize; 2] {
+    let task = (BAND / codes.div_ceil(pixels).max(1)).clamp(TASK[0], TASK[1]);
+    let bands = pixels.div_ceil(task);
     if threads == 1 || work < SMALL {
         return [1, bands];
     }
@@ -49,7 +56,7 @@ fn cut(pixels: usize, blocks: usize, work: usize, threads: usize) -> [usize; 2] 
 #[derive(Clone, Debug)]
 pub(super) struct Packed {
     shape: Shape,
-    /// Runs of taps.
+    /// Rows that a pixel reads.
     taps: usize,
     blocks: Vec<Placed>,
 }
@@ -69,14 +76,18 @@ impl Packed {
     /// `groups` have `channels` channels of x each.
     pub(super) fn new(groups: &[Weights], channels: usize, rows: &Rows, zero: i32) -> Self {
         let element = groups[0].element;
-        let run = if groups.len() == 1 && (1..FEW).contains(&channels) { rows.run } else { 1 };
-        let taps = rows.taps / run;
+        let few = groups.len() == 1 && rows.taps > 1 && (1..FEW).contains(&channels);
+        let panel = few.then(|| Panel::new(element, channels, rows, zero));
+        let (taps, terms) = match few {
+            true => (1, rows.taps * channels),
+            false => (rows.taps, channels),
+        };
         let mut blocks = vec![];
         let mut first = 0;
         for (group, weights) in groups.iter().enumerate() {
             for at in (0..weights.out_channels).step_by(LANES) {
                 blocks.push(Placed {
-                    block: Block::new(weights, at, taps, run * channels),
+                    block: Block::new(weights, at, taps, terms),
                     offset: group * channels,
                     first: first + at,
                     channels: LANES.min(weights.out_channels - at),
@@ -85,7 +96,7 @@ impl Packed {
             first += weights.out_channels;
         }
         let widen = element == Element::Byte && blocks.iter().any(|placed| placed.block.is_wide());
-        let shape = Shape { element, channels: groups.len() * channels, run, zero, widen };
+        let shape = Shape { element, channels: groups.len() * channels, zero, widen, panel };
         Self { shape, taps, blocks }
     }
 
@@ -97,7 +108,11 @@ impl Packed {
     pub(super) unsafe fn image(&self, rows: &Rows, finish: &Finish, x: Image, target: Target) {
         let (pixels, blocks) = (rows.pixels(), self.blocks.len());
         let work = rows.table.len() * self.shape.channels * blocks;
-        let [parts, bands] = cut(pixels, blocks, work, rayon::current_num_threads());
+        let codes = match self.shape.panel {
+            Some(_) => rows.table.len() * self.shape.channels,
+            None => rows.input * self.shape.channels,
+        };
+        let [parts, bands] = cut(pixels, codes, blocks, work, rayon::current_num_threads());
         let start = target.start as usize;
         let task = |i: usize| {
             let part = |i: usize, of: usize, n: usize| n * i / of..n * (i + 1) / of;
@@ -149,18 +164,23 @@ impl Packed {
     ) {
         let part = finish.from(placed.first);
         let start = target.start.wrapping_add(placed.first * finish.output().bytes());
-        let mut sums = Sums([0; PIXELS * LANES]);
-        for i in 0..pixels.div_ceil(PIXELS) {
-            let range = sources::tile(pixels, i);
-            let (stored, words) = scratch.rows(self.taps, range.clone());
-            let sources = Sources { pixels: range.len(), stored, words, offset: placed.offset };
-            let start = start.wrapping_add(range.start * target.stride);
-            let target = Target { start, stride: target.stride, channels: placed.channels };
-            // SAFETY: the rows are those that the block was packed for; the rest as the caller promises.
-            unsafe {
-                tile::sums(self.shape.element, &placed.block, sources, &mut sums);
-                finish::finish(&part, target, &sums.0[..range.len() * LANES]);
+        let mut sums = [[0; PIXELS * LANES]; TILES];
+        let tiles = pixels.div_ceil(PIXELS);
+        for first in (0..tiles).step_by(TILES) {
+            let mut count = 0;
+            let start = start.wrapping_add(sources::tile(pixels, first).start * target.stride);
+            for i in first..tiles.min(first + TILES) {
+                let range = sources::tile(pixels, i);
+                let (stored, words) = scratch.rows(self.taps, range.clone());
+                let sources = Sources { pixels: range.len(), stored, words, offset: placed.offset };
+                let sums = &mut sums.as_flattened_mut()[count * LANES..][..range.len() * LANES];
+                // SAFETY: the rows are those that the block was packed for; the CPU as the caller promises.
+                unsafe { tile::sums(self.shape.element, &placed.block, sources, sums) };
+                count += range.len();
             }
+            let target = Target { start, stride: target.stride, channels: placed.channels };
+            // SAFETY: as the caller promises.
+            unsafe { finish::finish(&part, target, &sums.as_flattened()[..count * LANES]) };
         }
     }
 }

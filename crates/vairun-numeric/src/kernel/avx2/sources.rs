@@ -5,25 +5,26 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
+use super::panel::Panel;
 use super::tile::PIXELS;
 use crate::kernel::product::Image;
 use crate::kernel::rows::Rows;
 use crate::kernel::weights::Element;
 
 /// Codes behind a row that a step may read.
-const SLACK: usize = 8;
+pub(super) const SLACK: usize = 8;
 
 /// How taps read x.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Shape {
     pub(super) element: Element,
     /// Channels of x, of all groups.
     pub(super) channels: usize,
-    /// Taps that are read as one row.
-    pub(super) run: usize,
     pub(super) zero: i32,
     /// Whether a block wants words of bytes.
     pub(super) widen: bool,
+    /// Where there are few channels: all taps are copied side by side.
+    pub(super) panel: Option<Panel>,
 }
 
 /// Rows of one task; kept for the next one, so that the memory is.
@@ -31,11 +32,13 @@ pub(super) struct Shape {
 pub(super) struct Scratch {
     /// Pixels of x without gaps.
     dense: Vec<u8>,
-    /// The same pixels as words.
+    /// Of each pixel of the result, all that it reads.
+    panel: Vec<u8>,
+    /// Codes as words: of x or of the panel.
     words: Vec<i16>,
-    /// Runs that lie partly outside of x, and one of zero points.
-    patches: Vec<u8>,
-    patch_words: Vec<i16>,
+    /// Zero points: what lies outside of x.
+    zeros: Vec<u8>,
+    zero_words: Vec<i16>,
     stored_rows: Vec<*const u8>,
     word_rows: Vec<*const i16>,
 }
@@ -63,171 +66,90 @@ impl Scratch {
         let inside = || table.iter().copied().filter(|&at| at != Rows::PADDING);
         let start = inside().min().unwrap_or(0) as usize;
         let count = inside().max().map_or(0, |last| last as usize + 1 - start);
-        // SAFETY: the pixels are of x.
-        let x = unsafe { self.band(shape, x, start, count) };
-        self.patch(shape, table, start, x);
-        self.point(shape, table, pixels, start, x);
+        self.stored_rows.clear();
+        self.word_rows.clear();
+        let stored = (x.start + start * x.stride) as *const u8;
+        let bytes = match count {
+            0 => 0,
+            count => (count - 1) * x.stride + shape.channels * shape.element.bytes(),
+        };
+        // SAFETY: these pixels are of x.
+        let band = unsafe { std::slice::from_raw_parts(stored, bytes) };
+        match &shape.panel {
+            Some(panel) => {
+                let pixel = shape.channels * shape.element.bytes();
+                let dense = panel.dense(band, x.stride, pixel, &mut self.dense);
+                panel.fill(dense, start, table, first..first + pixels, &mut self.panel);
+                // SAFETY: the CPU has AVX2.
+                unsafe { self.point_into_panel(shape, pixels) };
+            }
+            // SAFETY: the CPU has AVX2.
+            None => unsafe {
+                self.point_into_image(shape, (band, x.stride, start), table, rows.taps)
+            },
+        }
     }
 
-    /// The rows of tile `i` of `pixels` pixels.
+    /// The rows of some pixels.
     pub(super) fn rows(&self, taps: usize, pixels: Range<usize>) -> (&[*const u8], &[*const i16]) {
         let range = pixels.start * taps..pixels.end * taps;
         let words = if self.word_rows.is_empty() { &[] } else { &self.word_rows[range.clone()] };
         (&self.stored_rows[range], words)
     }
 
-    /// `count` pixels of x, without gaps where runs need that, and their words.
-    ///
-    /// # Safety
-    /// The pixels are of x, with 4 bytes behind them.
-    unsafe fn band(&mut self, shape: &Shape, x: Image, start: usize, count: usize) -> Band {
-        let bytes = shape.element.bytes();
-        let pixel = shape.channels * bytes;
-        let mut band = Band {
-            stored: (x.start + start * x.stride) as *const u8,
-            stride: x.stride,
-            words: std::ptr::null(),
+    #[target_feature(enable = "avx2")]
+    fn point_into_panel(&mut self, shape: &Shape, pixels: usize) {
+        let length = self.panel.len() / pixels;
+        self.stored_rows.extend(self.panel.chunks_exact(length).map(<[u8]>::as_ptr));
+        if shape.element == Element::Word {
+            self.word_rows.extend(self.stored_rows.iter().map(|row| row.cast::<i16>()));
+        } else if shape.widen {
+            widen(&self.panel, &mut self.words);
+            let rows = self.words.chunks_exact(length).take(pixels);
+            self.word_rows.extend(rows.map(<[i16]>::as_ptr));
+        }
+    }
+
+    /// Of pixels of x, the bytes from one to the next and the first of them.
+    #[target_feature(enable = "avx2")]
+    fn point_into_image(
+        &mut self,
+        shape: &Shape,
+        (band, stride, start): (&[u8], usize, usize),
+        table: &[u32],
+        taps: usize,
+    ) {
+        self.zeros.clear();
+        let zero = (shape.zero as i16).to_le_bytes().into_iter().take(shape.element.bytes());
+        self.zeros.extend(zero.cycle().take((shape.channels + SLACK) * shape.element.bytes()));
+        let place = |at: u32| match at {
+            Rows::PADDING => None,
+            at => Some((at as usize - start) * stride),
         };
-        // SAFETY: pixels of x.
-        unsafe {
-            if shape.run > 1 && x.stride != pixel {
-                self.dense.clear();
-                for i in 0..count {
-                    self.dense.extend_from_slice(std::slice::from_raw_parts(
-                        band.stored.add(i * x.stride),
-                        pixel,
-                    ));
-                }
-                self.dense.extend([0; 2 * SLACK]);
-                band = Band { stored: self.dense.as_ptr(), stride: pixel, ..band };
-            }
-            if shape.widen {
-                let codes = if count == 0 { 0 } else { (count - 1) * band.stride + pixel };
-                widen(std::slice::from_raw_parts(band.stored, codes), &mut self.words);
-                band.words = self.words.as_ptr();
-            }
+        let row = |at| place(at).map_or(self.zeros.as_ptr(), |at| band[at..].as_ptr());
+        in_tiles(table, taps, |at| self.stored_rows.push(row(at)));
+        if shape.element == Element::Word {
+            self.word_rows.extend(self.stored_rows.iter().map(|row| row.cast::<i16>()));
+        } else if shape.widen {
+            widen(&self.zeros, &mut self.zero_words);
+            widen(band, &mut self.words);
+            let row =
+                |at| place(at).map_or(self.zero_words.as_ptr(), |at| self.words[at..].as_ptr());
+            in_tiles(table, taps, |at| self.word_rows.push(row(at)));
         }
-        band
-    }
-
-    /// Copies the runs that are not in a row in x; patch 0 has zero points alone.
-    fn patch(&mut self, shape: &Shape, table: &[u32], start: usize, x: Band) {
-        let pixel = shape.channels * shape.element.bytes();
-        let length = shape.patch();
-        self.patches.clear();
-        let zero = (shape.zero as i16).to_le_bytes();
-        let zeros = |count| zero.into_iter().take(shape.element.bytes()).cycle().take(count);
-        self.patches.extend(zeros(length));
-        for run in table.chunks_exact(shape.run).filter(|run| is_broken(run)) {
-            for &at in run {
-                match at {
-                    Rows::PADDING => self.patches.extend(zeros(pixel)),
-                    at => {
-                        // SAFETY: a pixel of the band.
-                        let codes =
-                            unsafe { std::slice::from_raw_parts(x.pixel(at, start), pixel) };
-                        self.patches.extend_from_slice(codes);
-                    }
-                }
-            }
-            self.patches.resize(self.patches.len().next_multiple_of(length), 0);
-        }
-        if shape.widen {
-            // SAFETY: the CPU has AVX2, as the caller of `fill` promises.
-            unsafe { widen(&self.patches, &mut self.patch_words) };
-        }
-    }
-
-    /// Writes the rows.
-    fn point(&mut self, shape: &Shape, table: &[u32], pixels: usize, start: usize, x: Band) {
-        let runs = table.len() / shape.run / pixels;
-        let length = shape.patch();
-        self.stored_rows.clear();
-        self.stored_rows.resize(pixels * runs, std::ptr::null());
-        self.word_rows.clear();
-        if shape.has_words() {
-            self.word_rows.resize(pixels * runs, std::ptr::null());
-        }
-        let mut patch = 0;
-        for i in 0..pixels.div_ceil(PIXELS) {
-            let range = tile(pixels, i);
-            for pixel in range.clone() {
-                for run in 0..runs {
-                    let taps = &table[(pixel * runs + run) * shape.run..][..shape.run];
-                    let place = range.start * runs + run * range.len() + pixel - range.start;
-                    let source = match taps[0] {
-                        _ if is_broken(taps) => {
-                            patch += 1;
-                            Source::Patch(patch * length)
-                        }
-                        Rows::PADDING => Source::Patch(0),
-                        at => Source::Pixel((at as usize - start) * x.stride),
-                    };
-                    self.set(shape, place, source, x);
-                }
-            }
-        }
-    }
-
-    fn set(&mut self, shape: &Shape, place: usize, source: Source, x: Band) {
-        let bytes = match source {
-            // SAFETY: a pixel of the band, or a patch.
-            Source::Pixel(at) => unsafe { x.stored.add(at) },
-            Source::Patch(at) => self.patches[at..].as_ptr(),
-        };
-        self.stored_rows[place] = bytes;
-        if !shape.has_words() {
-            return;
-        }
-        self.word_rows[place] = match (shape.element, source) {
-            (Element::Word, _) => bytes.cast(),
-            // SAFETY: the words of the pixel.
-            (Element::Byte, Source::Pixel(at)) => unsafe { x.words.add(at) },
-            (Element::Byte, Source::Patch(at)) => self.patch_words[at..].as_ptr(),
-        };
     }
 }
 
-impl Shape {
-    /// Bytes of a patch.
-    fn patch(&self) -> usize {
-        (self.run * self.channels + SLACK) * self.element.bytes()
+/// Calls `each` with the elements of `[pixel, tap]` in the order `[tile, tap, pixel of the tile]`.
+fn in_tiles(table: &[u32], taps: usize, mut each: impl FnMut(u32)) {
+    let pixels = table.len() / taps;
+    for i in 0..pixels.div_ceil(PIXELS) {
+        let range = tile(pixels, i);
+        let table = &table[range.start * taps..range.end * taps];
+        for tap in 0..taps {
+            table.iter().skip(tap).step_by(taps).for_each(|&at| each(at));
+        }
     }
-
-    fn has_words(&self) -> bool {
-        self.widen || self.element == Element::Word
-    }
-}
-
-/// Pixels of x that a task reads.
-#[derive(Clone, Copy)]
-struct Band {
-    stored: *const u8,
-    /// Bytes from one pixel to the next; words, of the words.
-    stride: usize,
-    words: *const i16,
-}
-
-impl Band {
-    fn pixel(&self, at: u32, start: usize) -> *const u8 {
-        self.stored.wrapping_add((at as usize - start) * self.stride)
-    }
-}
-
-enum Source {
-    /// Bytes into the band.
-    Pixel(usize),
-    /// Bytes into the patches.
-    Patch(usize),
-}
-
-/// Whether a run is neither pixels in a row nor all outside.
-fn is_broken(run: &[u32]) -> bool {
-    let in_a_row = |pair: &[u32]| match pair[0] {
-        Rows::PADDING => pair[1] == Rows::PADDING,
-        at => pair[1] == at + 1,
-    };
-    !run.windows(2).all(in_a_row)
 }
 
 /// Bytes as words, with [`SLACK`] behind them.

@@ -27,16 +27,13 @@ pub(super) struct Sources<'a> {
     pub(super) offset: usize,
 }
 
-/// The sums of a tile, `[pixels, LANES]`.
-#[repr(align(32))]
-pub(super) struct Sums(pub(super) [i32; PIXELS * LANES]);
-
-/// The sums of a block.
+/// The sums of a block, `[pixels, LANES]`.
 ///
 /// # Safety
 /// The CPU has AVX2; the rows are readable for the steps of the block.
-pub(super) unsafe fn sums(element: Element, block: &Block, sources: Sources, sums: &mut Sums) {
+pub(super) unsafe fn sums(element: Element, block: &Block, sources: Sources, sums: &mut [i32]) {
     assert!(sources.pixels <= PIXELS, "a tile has at most PIXELS pixels");
+    assert_eq!(sums.len(), sources.pixels * LANES, "a sum for each pixel and channel");
     // SAFETY: as the caller promises; each form is for that number of pixels.
     unsafe {
         match (element, sources.pixels) {
@@ -111,7 +108,7 @@ macro_rules! forms {
         /// # Safety
         /// As [`sums`]; the tile has the pixels of this form.
         #[target_feature(enable = "avx2")]
-        unsafe fn $bytes(block: &Block, sources: Sources, out: &mut Sums) {
+        unsafe fn $bytes(block: &Block, sources: Sources, out: &mut [i32]) {
             $(let (mut $s0, mut $s1) = (_mm256_setzero_si256(), _mm256_setzero_si256());)*
             let one = _mm256_set1_epi16(1);
             let (mut w, mut at) = (block.weights.as_ptr(), block.places.as_ptr());
@@ -199,7 +196,7 @@ macro_rules! forms {
         /// # Safety
         /// As [`sums`]; the tile has the pixels of this form.
         #[target_feature(enable = "avx2")]
-        unsafe fn $words(block: &Block, sources: Sources, out: &mut Sums) {
+        unsafe fn $words(block: &Block, sources: Sources, out: &mut [i32]) {
             $(let (mut $s0, mut $s1) = (_mm256_setzero_si256(), _mm256_setzero_si256());)*
             let mut w = block.weights.as_ptr();
             for (tap, counts) in block.counts.iter().enumerate() {
@@ -240,8 +237,8 @@ forms!(bytes5 words5; 0 r0 s00 s01 1 r1 s10 s11 2 r2 s20 s21 3 r3 s30 s31 4 r4 s
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn store(sums: &[__m256i], out: &mut Sums) {
-    for (out, &sum) in out.0.chunks_exact_mut(8).zip(sums) {
+fn store(sums: &[__m256i], out: &mut [i32]) {
+    for (out, &sum) in out.chunks_exact_mut(8).zip(sums) {
         // SAFETY: eight elements of room.
         unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), sum) };
     }
