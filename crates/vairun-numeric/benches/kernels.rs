@@ -59,7 +59,7 @@ fn bytes_per_channel(bencher: Bencher, shape: &[usize; 5]) {
 /// Codes of 16 bits.
 #[divan::bench(args = SHAPES)]
 fn words(bencher: Bencher, shape: &[usize; 5]) {
-    product(bencher, shape, Element::Word, weight);
+    product(bencher, shape, Element::Word, |i| weight(i) / 8);
 }
 
 /// Numbers between -126 and 126 around 0, small ones more often.

@@ -63,21 +63,25 @@ impl Scratch {
         pixels: usize,
     ) {
         let table = &rows.table[first * rows.taps..][..pixels * rows.taps];
-        let inside = || table.iter().copied().filter(|&at| at != Rows::PADDING);
-        let start = inside().min().unwrap_or(0) as usize;
-        let count = inside().max().map_or(0, |last| last as usize + 1 - start);
+        let pixel = shape.channels * shape.element.bytes();
+        let copies = shape.panel.is_some() && x.stride != pixel;
+        let inside = match copies || (shape.widen && shape.panel.is_none()) {
+            // SAFETY: the CPU has AVX2.
+            true => unsafe { inside(table) },
+            false => 0..rows.input,
+        };
+        let (start, count) = (inside.start, inside.len());
         self.stored_rows.clear();
         self.word_rows.clear();
         let stored = (x.start + start * x.stride) as *const u8;
         let bytes = match count {
             0 => 0,
-            count => (count - 1) * x.stride + shape.channels * shape.element.bytes(),
+            count => (count - 1) * x.stride + pixel,
         };
         // SAFETY: these pixels are of x.
         let band = unsafe { std::slice::from_raw_parts(stored, bytes) };
         match &shape.panel {
             Some(panel) => {
-                let pixel = shape.channels * shape.element.bytes();
                 let dense = panel.dense(band, x.stride, pixel, &mut self.dense);
                 panel.fill(dense, start, table, first..first + pixels, &mut self.panel);
                 // SAFETY: the CPU has AVX2.
@@ -138,6 +142,15 @@ impl Scratch {
             in_tiles(table, taps, |at| self.word_rows.push(row(at)));
         }
     }
+}
+
+/// The pixels of x from the first to the last of a table.
+#[target_feature(enable = "avx2")]
+fn inside(table: &[u32]) -> Range<usize> {
+    // The largest number stands for no pixel: one more is 0.
+    let last = table.iter().fold(0, |last, at| at.wrapping_add(1).max(last));
+    let first = table.iter().fold(u32::MAX, |first, &at| at.min(first));
+    first.min(last) as usize..last as usize
 }
 
 /// Calls `each` with the elements of `[pixel, tap]` in the order `[tile, tap, pixel of the tile]`.

@@ -190,7 +190,7 @@ macro_rules! forms {
                     }
                 }
             }
-            store(&[$($s0, $s1),*], out);
+            $(store([$s0, $s1], &mut out[$m * LANES..]);)*
         }
 
         /// # Safety
@@ -224,7 +224,7 @@ macro_rules! forms {
                     }
                 }
             }
-            store(&[$($s0, $s1),*], out);
+            $(store([$s0, $s1], &mut out[$m * LANES..]);)*
         }
     };
 }
@@ -235,11 +235,14 @@ forms!(bytes3 words3; 0 r0 s00 s01 1 r1 s10 s11 2 r2 s20 s21);
 forms!(bytes4 words4; 0 r0 s00 s01 1 r1 s10 s11 2 r2 s20 s21 3 r3 s30 s31);
 forms!(bytes5 words5; 0 r0 s00 s01 1 r1 s10 s11 2 r2 s20 s21 3 r3 s30 s31 4 r4 s40 s41);
 
+/// The sums of a pixel.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn store(sums: &[__m256i], out: &mut [i32]) {
-    for (out, &sum) in out.chunks_exact_mut(8).zip(sums) {
-        // SAFETY: eight elements of room.
-        unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), sum) };
+fn store(sums: [__m256i; 2], out: &mut [i32]) {
+    let out = out[..LANES].as_mut_ptr();
+    // SAFETY: LANES elements of room.
+    unsafe {
+        _mm256_storeu_si256(out.cast(), sums[0]);
+        _mm256_storeu_si256(out.add(LANES / 2).cast(), sums[1]);
     }
 }

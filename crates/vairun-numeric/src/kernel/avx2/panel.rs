@@ -1,0 +1,113 @@
+//! Few channels: all that a pixel of the result reads is copied side by side, so that no step is half empty.
+
+use std::ops::Range;
+
+use super::sources::SLACK;
+use crate::kernel::rows::Rows;
+use crate::kernel::weights::Element;
+
+/// Bytes that are copied at once, and so may be written behind a panel.
+const CHUNK: usize = 16;
+
+/// Where runs of taps lie.
+#[derive(Clone, Debug)]
+pub(super) struct Panel {
+    /// Taps of a run.
+    run: usize,
+    /// Of each pixel of the result and run of taps: its first pixel of x, where the others follow it.
+    starts: Vec<u32>,
+    /// Bytes of a pixel of x.
+    pixel: usize,
+    /// Bytes of a row: a pixel of x for each tap, and what may be written behind.
+    length: usize,
+    /// A code of zero, as often as a pixel has channels.
+    zeros: Vec<u8>,
+}
+
+/// A run that does not lie in x in one piece.
+const BROKEN: u32 = u32::MAX;
+
+impl Panel {
+    /// `channels` codes of x for each tap.
+    pub(super) fn new(element: Element, channels: usize, rows: &Rows, zero: i32) -> Self {
+        let start = |run: &[u32]| {
+            let follows = |pair: &[u32]| pair[0] != Rows::PADDING && pair[1] == pair[0] + 1;
+            let whole = run[0] != Rows::PADDING && run.windows(2).all(follows);
+            if whole { run[0] } else { BROKEN }
+        };
+        let pixel = channels * element.bytes();
+        let zero = (zero as i16).to_le_bytes().into_iter().take(element.bytes());
+        Self {
+            run: rows.run,
+            starts: rows.table.chunks_exact(rows.run).map(start).collect(),
+            pixel,
+            length: (rows.taps * pixel + CHUNK + SLACK).next_multiple_of(CHUNK),
+            zeros: zero.cycle().take(pixel).collect(),
+        }
+    }
+
+    /// The pixels of a band without gaps between them.
+    pub(super) fn dense<'a>(
+        &self,
+        band: &'a [u8],
+        stride: usize,
+        pixel: usize,
+        dense: &'a mut Vec<u8>,
+    ) -> &'a [u8] {
+        if stride == pixel {
+            return band;
+        }
+        dense.clear();
+        dense.resize(band.len().div_ceil(stride) * pixel + CHUNK, 0);
+        for (i, from) in band.chunks(stride).enumerate() {
+            copy(&mut dense[i * pixel..], from, pixel);
+        }
+        dense
+    }
+
+    /// Writes the rows of some pixels; `x` starts with pixel `start`, `table` are their places in it.
+    pub(super) fn fill(
+        &self,
+        x: &[u8],
+        start: usize,
+        table: &[u32],
+        pixels: Range<usize>,
+        out: &mut Vec<u8>,
+    ) {
+        out.resize(pixels.len() * self.length, 0);
+        let runs = table.len() / pixels.len() / self.run;
+        let starts = &self.starts[pixels.start * runs..pixels.end * runs];
+        let rows = out.chunks_exact_mut(self.length).zip(starts.chunks_exact(runs));
+        for ((row, starts), taps) in rows.zip(table.chunks_exact(runs * self.run)) {
+            let bytes = self.run * self.pixel;
+            for (i, (&at, taps)) in starts.iter().zip(taps.chunks_exact(self.run)).enumerate() {
+                let row = &mut row[i * bytes..];
+                match at {
+                    BROKEN => self.piece(x, start, taps, row),
+                    at => copy(row, &x[(at as usize - start) * self.pixel..], bytes),
+                }
+            }
+        }
+    }
+
+    /// A run tap by tap.
+    fn piece(&self, x: &[u8], start: usize, taps: &[u32], row: &mut [u8]) {
+        for (row, &at) in row.chunks_mut(self.pixel).zip(taps) {
+            let from = match at {
+                Rows::PADDING => &self.zeros,
+                at => &x[(at as usize - start) * self.pixel..],
+            };
+            row[..self.pixel].copy_from_slice(&from[..self.pixel]);
+        }
+    }
+}
+
+/// Copies `count` bytes; few of them, and some behind them, as whole chunks where both slices have those.
+#[inline]
+fn copy(to: &mut [u8], from: &[u8], count: usize) {
+    match (to.as_chunks_mut::<CHUNK>().0, from.as_chunks::<CHUNK>().0) {
+        ([to, ..], [from, ..]) if count <= CHUNK => *to = *from,
+        ([to, next, ..], [from, then, ..]) if count <= 2 * CHUNK => (*to, *next) = (*from, *then),
+        _ => to[..count].copy_from_slice(&from[..count]),
+    }
+}
