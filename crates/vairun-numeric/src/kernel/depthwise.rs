@@ -8,7 +8,7 @@ use super::dispatch::on;
 use super::elementwise::Stored;
 use super::finish::{Finish, LANES, Output};
 use super::isa::Isa;
-use super::product::{Codes, Written};
+use super::product::{Codes, Image, Written};
 use super::rows::Rows;
 use super::tile::Target;
 use super::weights::{BLOCK, Element};
@@ -16,6 +16,15 @@ use crate::vector::Loop;
 
 /// Pixels of the result that one task computes.
 const TASK: usize = 64;
+
+/// Weights in the order of an instruction set.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Debug)]
+enum Packed {
+    Avx512(super::depthwise_avx512::Packed),
+    Avx2(super::avx2::depthwise::Packed),
+    None,
+}
 
 /// A depthwise convolution of x with constant weights, ready to run.
 #[derive(Clone, Debug)]
@@ -25,7 +34,7 @@ pub struct Depthwise {
     /// `[taps, channels]`
     weights: Vec<i16>,
     #[cfg(target_arch = "x86_64")]
-    packed: super::depthwise_avx512::Packed,
+    packed: Packed,
     rows: Rows,
     finish: Finish,
     zero: i32,
@@ -60,7 +69,15 @@ impl Depthwise {
             element,
             channels,
             #[cfg(target_arch = "x86_64")]
-            packed: super::depthwise_avx512::Packed::new(element, &by_tap, channels, &finish, zero),
+            packed: match isa {
+                Isa::Avx512 => Packed::Avx512(super::depthwise_avx512::Packed::new(
+                    element, &by_tap, channels, &finish, zero,
+                )),
+                Isa::Avx2 => Packed::Avx2(super::avx2::depthwise::Packed::new(
+                    element, &by_tap, channels, zero,
+                )),
+                _ => Packed::None,
+            },
             weights: by_tap,
             rows,
             finish,
@@ -120,6 +137,18 @@ impl Depthwise {
         }
         for (i, out) in out.chunks_exact_mut(output).enumerate() {
             let x = &x[i * input..][..input];
+            #[cfg(target_arch = "x86_64")]
+            if let Packed::Avx2(packed) = &self.packed {
+                let stride = self.channels * size_of::<X>();
+                let image = Image { start: x.as_ptr() as usize, stride, bytes: size_of_val(x) };
+                let stride = self.channels * size_of::<T>();
+                let target =
+                    Target { start: out.as_mut_ptr().cast(), stride, channels: self.channels };
+                // SAFETY: X is the type that the element names and T that of the output (`run`), every row lies
+                // within x, `out` holds the image; `new` has checked the CPU.
+                unsafe { packed.image(&self.rows, &self.finish, image, target) };
+                continue;
+            }
             let tasks = out.par_chunks_mut(TASK * self.channels).enumerate();
             tasks.for_each(|(task, out)| self.task(x, task * TASK, out));
         }
@@ -130,14 +159,14 @@ impl Depthwise {
         let rows = &self.rows.table[first * self.rows.taps..][..pixels * self.rows.taps];
         let stride = self.channels * size_of::<T>();
         #[cfg(target_arch = "x86_64")]
-        if self.isa == Isa::Avx512 {
+        if let Packed::Avx512(packed) = &self.packed {
             let start = out.as_mut_ptr().cast();
             let target = Target { start, stride, channels: self.channels };
             // SAFETY: X is the type that the element names (`run`), every row lies within x; the target is `out`, of
             // the type of the output; `new` has checked the CPU.
             unsafe {
                 let x = x.as_ptr().cast();
-                return self.packed.run(&self.finish, x, rows, self.rows.taps, target);
+                return packed.run(&self.finish, x, rows, self.rows.taps, target);
             }
         }
         let mut sums = [0i32; BLOCK];

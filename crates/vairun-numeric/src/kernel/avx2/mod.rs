@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 mod codes;
+pub(super) mod depthwise;
 mod finish;
 mod pack;
 mod panel;

@@ -12,7 +12,7 @@ use crate::kernel::rows::Rows;
 use crate::kernel::weights::Element;
 
 /// Codes behind a row that a step may read.
-pub(super) const SLACK: usize = 8;
+pub(super) const SLACK: usize = 16;
 
 /// How taps read x.
 #[derive(Clone, Debug)]
@@ -146,7 +146,7 @@ impl Scratch {
 
 /// The pixels of x from the first to the last of a table.
 #[target_feature(enable = "avx2")]
-fn inside(table: &[u32]) -> Range<usize> {
+pub(super) fn inside(table: &[u32]) -> Range<usize> {
     // The largest number stands for no pixel: one more is 0.
     let last = table.iter().fold(0, |last, at| at.wrapping_add(1).max(last));
     let first = table.iter().fold(u32::MAX, |first, &at| at.min(first));
@@ -167,7 +167,7 @@ fn in_tiles(table: &[u32], taps: usize, mut each: impl FnMut(u32)) {
 
 /// Bytes as words, with [`SLACK`] behind them.
 #[target_feature(enable = "avx2")]
-fn widen(bytes: &[u8], words: &mut Vec<i16>) {
+pub(super) fn widen(bytes: &[u8], words: &mut Vec<i16>) {
     words.resize(bytes.len() + SLACK, 0);
     let (whole, rest) = bytes.as_chunks::<16>();
     for (to, from) in words.chunks_exact_mut(16).zip(whole) {
