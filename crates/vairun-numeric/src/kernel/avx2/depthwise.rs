@@ -4,6 +4,7 @@
 //! 0 .. 3 and 8 .. 11, and the others.
 
 #![allow(unsafe_code)]
+#![allow(clippy::needless_range_loop)] // the loops run over registers
 
 use std::arch::x86_64::*;
 use std::cell::RefCell;
@@ -20,7 +21,9 @@ use crate::kernel::tile::Target;
 use crate::kernel::weights::Element;
 
 /// Pixels whose sums are finished together.
-const PIXELS: usize = 8;
+const PIXELS: usize = 16;
+/// Pixels that one pass over the weights serves.
+const PASS: usize = 4;
 /// Words of a task at most.
 const BAND: usize = 1 << 15;
 /// Pixels of a task at least.
@@ -43,6 +46,7 @@ pub(in crate::kernel) struct Packed {
 #[derive(Default)]
 struct Scratch {
     words: Vec<i16>,
+    /// `[pixels, taps]`, an even number of taps: the last of an odd number stands there twice.
     rows: Vec<*const i16>,
 }
 
@@ -118,10 +122,11 @@ impl Packed {
         SCRATCH.with_borrow_mut(|scratch| {
             // SAFETY: as the caller promises.
             unsafe {
-                self.point(scratch, x, table);
+                self.point(scratch, x, table, rows.taps);
                 let mut target = target;
-                for rows_of in scratch.rows.chunks(PIXELS * rows.taps) {
-                    self.tile(finish, rows_of, rows.taps, target);
+                let taps = rows.taps.next_multiple_of(2);
+                for rows in scratch.rows.chunks(PIXELS * taps) {
+                    self.tile(finish, rows, taps, target);
                     target.start = target.start.wrapping_add(PIXELS * target.stride);
                 }
             }
@@ -133,7 +138,7 @@ impl Packed {
     /// # Safety
     /// As [`Packed::image`].
     #[target_feature(enable = "avx2")]
-    unsafe fn point(&self, scratch: &mut Scratch, x: Image, table: &[u32]) {
+    unsafe fn point(&self, scratch: &mut Scratch, x: Image, table: &[u32], taps: usize) {
         let inside = inside(table);
         let bytes = self.channels * self.element.bytes();
         let start = (x.start + inside.start * bytes) as *const u8;
@@ -159,11 +164,17 @@ impl Packed {
                 _ => scratch.words.as_ptr(),
             }
         };
-        scratch.rows.clear();
-        scratch.rows.extend(table.iter().map(|&at| match at {
-            Rows::PADDING => self.zeros.as_ptr(),
-            at => words.wrapping_add((at as usize - inside.start) * self.channels),
-        }));
+        let even = taps.next_multiple_of(2);
+        scratch.rows.resize(table.len() / taps * even, std::ptr::null());
+        let (zeros, start) =
+            (self.zeros.as_ptr(), words.wrapping_sub(inside.start * self.channels));
+        for (rows, places) in scratch.rows.chunks_exact_mut(even).zip(table.chunks_exact(taps)) {
+            for (row, &at) in rows.iter_mut().zip(places) {
+                let inside = start.wrapping_add(at as usize * self.channels);
+                *row = if at == Rows::PADDING { zeros } else { inside };
+            }
+            rows[even - 1] = rows[taps - 1];
+        }
     }
 
     /// Up to [`PIXELS`] pixels.
@@ -173,16 +184,17 @@ impl Packed {
     #[target_feature(enable = "avx2")]
     unsafe fn tile(&self, parameters: &Finish, rows: &[*const i16], taps: usize, target: Target) {
         let mut sums = [0i32; PIXELS * LANES];
-        let length = 2 * LANES * taps.div_ceil(2);
-        for (block, weights) in self.weights.chunks_exact(length.max(1)).enumerate() {
+        for (block, weights) in self.weights.chunks_exact((LANES * taps).max(1)).enumerate() {
             let first = block * LANES;
-            let pixels = rows.chunks(2 * taps).zip(sums.chunks_mut(2 * LANES));
             // SAFETY: as the caller promises.
             unsafe {
-                for (rows, sums) in pixels {
-                    match rows.len() == 2 * taps {
-                        true => pixel_sums::<2>(rows, first, weights, taps, sums),
-                        false => pixel_sums::<1>(rows, first, weights, taps, sums),
+                for (rows, sums) in rows.chunks(PASS * taps).zip(sums.chunks_mut(PASS * LANES)) {
+                    let rows = Pass { rows, taps, first };
+                    match rows.rows.len() / taps {
+                        1 => rows.sums::<1>(weights, sums),
+                        2 => rows.sums::<2>(weights, sums),
+                        3 => rows.sums::<3>(weights, sums),
+                        _ => rows.sums::<PASS>(weights, sums),
                     }
                 }
                 let channels = LANES.min(target.channels - first);
@@ -200,45 +212,63 @@ fn channel(i: usize) -> usize {
     8 * (lane / 4) + 4 * register + lane % 4
 }
 
-/// The sums of `M` pixels and the channels from `first` on.
-///
-/// # Safety
-/// The CPU has AVX2; each row holds [`LANES`] words from `first` on.
-#[inline]
-#[target_feature(enable = "avx2")]
-unsafe fn pixel_sums<const M: usize>(
-    rows: &[*const i16],
-    first: usize,
-    weights: &[i16],
+/// What is read for some pixels and the channels from `first` on.
+#[derive(Clone, Copy)]
+struct Pass<'a> {
+    /// `[pixels, taps]`, an even number of taps.
+    rows: &'a [*const i16],
     taps: usize,
-    out: &mut [i32],
-) {
-    let mut sums = [[_mm256_setzero_si256(); 2]; M];
-    let rows: [&[*const i16]; M] = std::array::from_fn(|m| &rows[m * taps..][..taps]);
-    for (pair, weights) in weights.chunks_exact(2 * LANES).enumerate() {
-        // SAFETY: as the caller promises; sixteen words each.
-        unsafe {
-            let lower = _mm256_loadu_si256(weights.as_ptr().cast());
-            let upper = _mm256_loadu_si256(weights.as_ptr().add(LANES).cast());
-            for (sums, rows) in sums.iter_mut().zip(rows) {
-                let row = |tap: usize| _mm256_loadu_si256(rows[tap].add(first).cast());
-                // The last of an odd number of taps stands beside itself, times 0.
-                let (a, b) = (row(2 * pair), row((2 * pair + 1).min(taps - 1)));
-                let product = _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), lower);
-                sums[0] = _mm256_add_epi32(sums[0], product);
-                let product = _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), upper);
-                sums[1] = _mm256_add_epi32(sums[1], product);
+    first: usize,
+}
+
+impl Pass<'_> {
+    /// The sums of `M` pixels, `[M, LANES]`.
+    ///
+    /// # Safety
+    /// The CPU has AVX2; each row holds [`LANES`] words from `first` on.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn sums<const M: usize>(self, weights: &[i16], out: &mut [i32]) {
+        let Self { rows, taps, first } = self;
+        assert!(rows.len() == M * taps && taps.is_multiple_of(2) && weights.len() == taps * LANES);
+        let mut sums = [[_mm256_setzero_si256(); 2]; M];
+        let mut w = weights.as_ptr();
+        let mut tap = 0;
+        while tap < taps {
+            // SAFETY: there are M rows of so many taps, and two registers of weights for two of them; the rows as the
+            // caller promises.
+            unsafe {
+                let (lower, upper) = (load(w), load(w.add(LANES)));
+                for m in 0..M {
+                    let row = rows.as_ptr().add(m * taps + tap);
+                    let (a, b) = (load((*row).add(first)), load((*row.add(1)).add(first)));
+                    let product = _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), lower);
+                    sums[m][0] = _mm256_add_epi32(sums[m][0], product);
+                    let product = _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), upper);
+                    sums[m][1] = _mm256_add_epi32(sums[m][1], product);
+                }
+                w = w.add(2 * LANES);
+            }
+            tap += 2;
+        }
+        for m in 0..M {
+            let out = out[m * LANES..][..LANES].as_mut_ptr();
+            let lower = _mm256_permute2x128_si256::<0x20>(sums[m][0], sums[m][1]);
+            let upper = _mm256_permute2x128_si256::<0x31>(sums[m][0], sums[m][1]);
+            // SAFETY: LANES elements of room.
+            unsafe {
+                _mm256_storeu_si256(out.cast(), lower);
+                _mm256_storeu_si256(out.add(LANES / 2).cast(), upper);
             }
         }
     }
-    for (sums, out) in sums.into_iter().zip(out.chunks_exact_mut(LANES)) {
-        let halves = [
-            _mm256_permute2x128_si256::<0x20>(sums[0], sums[1]),
-            _mm256_permute2x128_si256::<0x31>(sums[0], sums[1]),
-        ];
-        for (half, out) in halves.into_iter().zip(out.chunks_exact_mut(8)) {
-            // SAFETY: eight elements of room.
-            unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), half) };
-        }
-    }
+}
+
+/// # Safety
+/// The CPU has AVX2; sixteen words are readable.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn load(words: *const i16) -> __m256i {
+    // SAFETY: as the caller promises.
+    unsafe { _mm256_loadu_si256(words.cast()) }
 }
