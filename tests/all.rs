@@ -9,6 +9,7 @@ mod cli;
 mod corpus;
 mod digits;
 mod examples;
+mod fused;
 mod layers;
 mod material;
 mod onnx_backend;

@@ -6,7 +6,7 @@ use clap::{
     Arg, ArgAction, Args as ArgGroup, Command, CommandFactory, Parser, Subcommand, ValueEnum,
 };
 use vairun::graph::Dim;
-use vairun::{Builder, Exec, Model, Port};
+use vairun::{Builder, Exec, Isa, Model, Port};
 
 use crate::failure::{Done, Failure};
 use crate::verbs::{bench, extract, help, inspect, ops, run};
@@ -109,6 +109,10 @@ pub(crate) struct ModelArgs {
     /// Threads of a run [default: one for each core]; the results have the same bits for any number
     #[arg(long, value_name = "N", help_heading = "Execution")]
     pub(crate) threads: Option<usize>,
+    /// The instructions of the integer kernels: scalar, avx2 or avx512 [default: the fastest that this CPU has]; the
+    /// results have the same bits for all of them
+    #[arg(long, value_name = "ISA", help_heading = "Execution")]
+    pub(crate) isa: Option<Isa>,
     /// The value of a symbolic dimension
     #[arg(long = "dim", value_name = "NAME=N", value_parser = dim, help_heading = "Execution")]
     pub(crate) dims: Vec<(String, usize)>,
@@ -134,6 +138,7 @@ impl ModelArgs {
         };
         let builder = Model::builder().exec(exec).permissive(self.permissive);
         let builder = self.threads.into_iter().fold(builder, Builder::threads);
+        let builder = self.isa.into_iter().fold(builder, Builder::isa);
         self.dims.iter().fold(builder, |builder, (name, n)| builder.dim(name, *n))
     }
 

@@ -49,6 +49,11 @@ impl Constants {
         self.known[id.index()].as_ref()
     }
 
+    /// Whether the value is the same in every run, known already or not.
+    pub(crate) fn is_fixed(&self, id: ValueId) -> bool {
+        self.fixed[id.index()]
+    }
+
     pub(crate) fn dtype(&self, id: ValueId) -> Option<DType> {
         self.dtypes[id.index()]
     }

@@ -6,6 +6,7 @@
 
 mod constants;
 mod error;
+mod fuse;
 mod observer;
 mod plan;
 mod resolve;
@@ -16,3 +17,4 @@ mod tests;
 pub use error::{NodeFailure, NodeProblem, PlanError, RunError};
 pub use observer::{NodeEvent, Observer, ObserverError, Silent};
 pub use plan::{Contractions, Options, Plan};
+pub use vairun_numeric::kernel::Isa;

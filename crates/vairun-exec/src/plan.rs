@@ -2,20 +2,38 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use vairun_graph::{Attribute, Graph, Node, ValueId};
+use vairun_numeric::kernel::Isa;
 use vairun_ops::{Operator, Outputs, Provider};
-use vairun_tensor::{DType, Tensor};
+use vairun_tensor::{DType, Tensor, Value};
 
 use crate::constants::Constants;
-use crate::error::{NodeProblem, PlanError};
+use crate::error::{NodeProblem, PlanError, RunError};
+use crate::fuse::{Fused, Stop};
 use crate::resolve::resolve;
 
 /// What may differ between two plans of one graph.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// How contractions of dequantized operands are computed.
     pub contractions: Contractions,
     /// See [`vairun_ops::NodeSpec::permissive`].
     pub permissive: bool,
+    /// Whether runs that nobody observes compute chains between quantizers on codes. Their results are the same.
+    pub fused: bool,
+    /// The instruction set of the integer kernels. The results are the same for all of them.
+    pub isa: Isa,
+}
+
+impl Default for Options {
+    /// Exact, strict, not fused, in the fastest instructions of this CPU.
+    fn default() -> Self {
+        Self {
+            contractions: Contractions::default(),
+            permissive: false,
+            fused: false,
+            isa: Isa::best(),
+        }
+    }
 }
 
 /// How Conv, ConvTranspose, Gemm and MatMul of two dequantized operands are computed.
@@ -33,11 +51,16 @@ pub struct Plan {
     pub(crate) graph: Arc<Graph>,
     pub(crate) steps: Vec<Step>,
     pub(crate) constants: Constants,
+    /// The node that makes each value.
+    pub(crate) producers: Vec<Option<usize>>,
+    fused: Option<Fused>,
 }
 
 /// One node of a plan.
 pub(crate) struct Step {
     pub(crate) kernel: Kernel,
+    /// Whether the operator is what the specification of its name says.
+    pub(crate) standard: bool,
     /// The bodies of the node by attribute.
     pub(crate) bodies: BTreeMap<String, Plan>,
     /// Read by nobody after this step.
@@ -65,7 +88,11 @@ impl Plan {
         options: &Options,
     ) -> Result<Self, PlanError> {
         let captured = vec![None; graph.captures.len()];
-        Self::with_captured(graph, &captured, providers, options)
+        let mut plan = Self::with_captured(graph, &captured, providers, options)?;
+        if options.fused && options.contractions == Contractions::Exact {
+            plan.fused = Fused::new(&plan, options.isa);
+        }
+        Ok(plan)
     }
 
     fn with_captured(
@@ -84,7 +111,20 @@ impl Plan {
         }
         let mut steps: Vec<Step> = steps.into_iter().flatten().collect();
         plan_drops(&graph, &mut steps);
-        Ok(Self { graph, steps, constants })
+        let producers = producers(&graph);
+        Ok(Self { graph, steps, constants, producers, fused: None })
+    }
+
+    /// The outputs by the fused plan; `None` where there is none, or it cannot hold the results.
+    pub(crate) fn run_fused(
+        &self,
+        inputs: &[Option<Value>],
+    ) -> Option<Result<Vec<Value>, RunError>> {
+        match self.fused.as_ref()?.run(self, inputs.to_vec()) {
+            Ok(values) => Some(Ok(values)),
+            Err(Stop::Error(error)) => Some(Err(error)),
+            Err(Stop::Again) => None,
+        }
     }
 
     /// The graph.
@@ -96,6 +136,14 @@ impl Plan {
     pub fn constant(&self, id: ValueId) -> Option<&Tensor> {
         self.constants.known(id)
     }
+}
+
+fn producers(graph: &Graph) -> Vec<Option<usize>> {
+    let mut producers = vec![None; graph.values.len()];
+    for (i, node) in graph.nodes.iter().enumerate() {
+        node.writes().for_each(|id| producers[id.index()] = Some(i));
+    }
+    producers
 }
 
 /// Lists for each step what nobody reads after it.
@@ -138,8 +186,8 @@ impl<'a> Builder<'a> {
     fn step(&mut self, node: &Node) -> Option<Step> {
         let bodies = self.bodies(node);
         let spec = self.constants.spec(self.graph, node, self.options.permissive);
-        let operator = match resolve(&spec, self.providers, self.options) {
-            Ok(operator) => operator,
+        let (operator, standard) = match resolve(&spec, self.providers, self.options) {
+            Ok(found) => found,
             Err(reason) => {
                 self.problem(node, reason);
                 return None;
@@ -150,7 +198,7 @@ impl<'a> Builder<'a> {
             return None;
         }
         let kernel = self.constants.evaluate(node, operator);
-        Some(Step { kernel, bodies: bodies?, drop_after: Vec::new() })
+        Some(Step { kernel, standard, bodies: bodies?, drop_after: Vec::new() })
     }
 
     fn problem(&mut self, node: &Node, reason: Option<vairun_ops::BuildError>) {

@@ -8,21 +8,24 @@ use vairun_tensor::DType;
 
 use crate::plan::{Contractions, Options};
 
-/// The operator for a node from the first provider that has it; `Err(None)` where nobody has.
+/// The operator for a node from the first provider that has it, and whether that is a standard one; `Err(None)` where
+/// nobody has it.
 pub(crate) fn resolve(
     spec: &NodeSpec,
     providers: &[Arc<dyn Provider>],
     options: &Options,
-) -> Result<Box<dyn Operator>, Option<BuildError>> {
-    let found = providers.iter().find_map(|provider| provider.build(spec));
-    let float = found.ok_or(None)?.map_err(Some)?;
+) -> Result<(Box<dyn Operator>, bool), Option<BuildError>> {
+    let found =
+        providers.iter().find_map(|provider| Some((provider.build(spec)?, provider.is_standard())));
+    let (float, standard) = found.ok_or(None)?;
+    let float = float.map_err(Some)?;
     if options.contractions == Contractions::Float {
-        return Ok(float);
+        return Ok((float, standard));
     }
     // Attributes that the exact form does not read were checked by the provider of the float form.
     match Contraction::from_node(spec, &Attrs::new(spec.attributes)).map_err(Some)? {
-        Some(exact) => Ok(Box::new(ExactOr { exact, float })),
-        None => Ok(float),
+        Some(exact) => Ok((Box::new(ExactOr { exact, float }), standard)),
+        None => Ok((float, standard)),
     }
 }
 
@@ -42,5 +45,9 @@ impl Operator for ExactOr {
 
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
         self.float.output_dtypes(inputs)
+    }
+
+    fn contraction(&self) -> Option<&Contraction> {
+        Some(&self.exact)
     }
 }

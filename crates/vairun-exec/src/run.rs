@@ -20,6 +20,11 @@ impl Plan {
         inputs: Vec<Option<Value>>,
         observer: Option<&mut dyn Observer>,
     ) -> Result<Vec<Value>, RunError> {
+        if observer.is_none()
+            && let Some(result) = self.run_fused(&inputs)
+        {
+            return result;
+        }
         let mut watch = Watch { observer, count: 0, scope: String::new() };
         self.run_scope(inputs, &[], &mut watch)
     }
@@ -33,20 +38,26 @@ impl Plan {
         let mut values = self.bind(inputs, captured)?;
         watch.inputs(&self.graph, &mut values)?;
         for (node, step) in self.graph.nodes.iter().zip(&self.steps) {
-            self.run_step(node, step, &mut values, watch)?;
+            self.run_step(node, step, &step.drop_after, &mut values, watch)?;
         }
-        let output = |&id: &ValueId| {
-            let missing = || RunError::MissingInput(self.graph.name_of(id).to_owned());
-            values[id.index()]
-                .clone()
-                .or_else(|| Some(self.constants.known(id)?.clone().into()))
-                .ok_or_else(missing)
-        };
-        self.graph.outputs.iter().map(output).collect()
+        self.graph.outputs.iter().map(|&id| self.output(id, &values)).collect()
+    }
+
+    /// A value at the end of a run.
+    pub(crate) fn output(&self, id: ValueId, values: &Values) -> Result<Value, RunError> {
+        let missing = || RunError::MissingInput(self.graph.name_of(id).to_owned());
+        values[id.index()]
+            .clone()
+            .or_else(|| Some(self.constants.known(id)?.clone().into()))
+            .ok_or_else(missing)
     }
 
     /// The values before the first node: inputs and captures. Constants are read from the plan.
-    fn bind(&self, inputs: Vec<Option<Value>>, captured: &[Value]) -> Result<Values, RunError> {
+    pub(crate) fn bind(
+        &self,
+        inputs: Vec<Option<Value>>,
+        captured: &[Value],
+    ) -> Result<Values, RunError> {
         let expected = self.graph.inputs.len();
         if inputs.len() != expected {
             return Err(RunError::InputCount { got: inputs.len(), expected });
@@ -66,10 +77,12 @@ impl Plan {
         Ok(values)
     }
 
-    fn run_step(
+    /// Runs a node. Nobody reads the values `drops` afterwards: the operator may write over them, and they go.
+    pub(crate) fn run_step(
         &self,
         node: &Node,
         step: &Step,
+        drops: &[ValueId],
         values: &mut Values,
         watch: &mut Watch,
     ) -> Result<(), RunError> {
@@ -79,14 +92,14 @@ impl Plan {
             return Ok(());
         }
         let start = Instant::now();
-        let (results, kept) = self.results(node, step, values, watch)?;
+        let (results, kept) = self.results(node, step, drops, values, watch)?;
         let elapsed = if kept { Duration::ZERO } else { start.elapsed() };
         watch.node(&self.graph, node, &results, elapsed)?;
         for (id, value) in results {
             let value = watch.substitute(self.graph.name_of(id), &value).unwrap_or(value);
             values[id.index()] = Some(value);
         }
-        step.drop_after.iter().for_each(|id| values[id.index()] = None);
+        drops.iter().for_each(|id| values[id.index()] = None);
         Ok(())
     }
 
@@ -95,18 +108,20 @@ impl Plan {
         &self,
         node: &Node,
         step: &Step,
+        drops: &[ValueId],
         values: &mut Values,
         watch: &mut Watch,
     ) -> Result<(Results, bool), RunError> {
         match &step.kernel {
             Kernel::Each(operator) => {
-                let outputs = self.evaluate(node, step, operator.as_ref(), values, watch)?;
+                let outputs = self.evaluate(node, step, drops, operator.as_ref(), values, watch)?;
                 Ok((self.named(node, &outputs, watch)?, false))
             }
             Kernel::Once(operator, cell) => {
                 let kept = cell.get().is_some();
                 if !kept {
-                    let outputs = self.evaluate(node, step, operator.as_ref(), values, watch)?;
+                    let outputs =
+                        self.evaluate(node, step, drops, operator.as_ref(), values, watch)?;
                     // Two first runs at once compute the same bits; one of them is kept.
                     cell.get_or_init(|| outputs);
                 }
@@ -134,15 +149,16 @@ impl Plan {
         node.outputs.iter().enumerate().filter_map(place).map(value).collect()
     }
 
-    fn evaluate(
+    pub(crate) fn evaluate(
         &self,
         node: &Node,
         step: &Step,
+        drops: &[ValueId],
         operator: &dyn Operator,
         values: &mut Values,
         watch: &mut Watch,
     ) -> Result<Outputs, RunError> {
-        let inputs = self.gather(node, step, values);
+        let inputs = self.gather(node, drops, values);
         let kinds: Vec<_> = inputs.iter().map(Kind::of).collect();
         let span =
             tracing::debug_span!("node", name = node.name, op = %node.op, inputs = %Kinds(&kinds));
@@ -152,9 +168,9 @@ impl Plan {
     }
 
     /// The inputs of a node. A value that nobody reads later is moved, so that the operator may write over it.
-    fn gather(&self, node: &Node, step: &Step, values: &mut Values) -> Vec<Option<Value>> {
+    fn gather(&self, node: &Node, drops: &[ValueId], values: &mut Values) -> Vec<Option<Value>> {
         let read_again = |id: ValueId, place: usize| {
-            !step.drop_after.contains(&id)
+            !drops.contains(&id)
                 || node.inputs[place + 1..].contains(&Some(id))
                 || node.bodies().any(|body| body.captures.iter().any(|capture| capture.outer == id))
         };
@@ -194,7 +210,7 @@ impl Plan {
 }
 
 /// A value for each value of the graph; `None` before it is made, after its last use, and for known constants.
-type Values = Vec<Option<Value>>;
+pub(crate) type Values = Vec<Option<Value>>;
 
 /// What a node made.
 type Results = Vec<(ValueId, Value)>;
@@ -238,13 +254,18 @@ impl fmt::Display for Kinds<'_> {
 }
 
 /// The observer of a run and where the run is.
-struct Watch<'a> {
+pub(crate) struct Watch<'a> {
     observer: Option<&'a mut dyn Observer>,
     count: usize,
     scope: String,
 }
 
 impl Watch<'_> {
+    /// Of a run that nobody watches.
+    pub(crate) fn nobody() -> Self {
+        Self { observer: None, count: 0, scope: String::new() }
+    }
+
     fn scoped(&self, name: &str) -> String {
         format!("{}{name}", self.scope)
     }

@@ -10,6 +10,7 @@ mod error;
 mod list;
 mod operator;
 mod provider;
+mod quantizer;
 mod spec;
 
 pub mod cast;
@@ -32,4 +33,5 @@ pub use error::{BuildError, OpError};
 pub use list::{OPS, OwnOps};
 pub use operator::{Context, Inputs, NoBodies, Operator, Outputs};
 pub use provider::{OpEntry, Provider};
+pub use quantizer::{Dequantizer, Quantizer};
 pub use spec::{InputSpec, Known, NodeSpec};

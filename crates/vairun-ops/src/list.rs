@@ -186,6 +186,10 @@ static BY_NAME: LazyLock<HashMap<(&str, &str), Vec<&OpDef>>> = LazyLock::new(|| 
 });
 
 impl Provider for OwnOps {
+    fn is_standard(&self) -> bool {
+        true
+    }
+
     fn build(&self, spec: &NodeSpec) -> Option<Result<Box<dyn Operator>, BuildError>> {
         let defs = BY_NAME.get(&(spec.op.domain.as_str(), spec.op.op_type.as_str()))?;
         let fits =

@@ -1,6 +1,8 @@
 use vairun_tensor::{DType, Tensor, Value};
 
+use crate::contraction::Contraction;
 use crate::error::OpError;
+use crate::quantizer::{Dequantizer, Quantizer};
 
 /// What an operator gives back: one value for each output it has, in order, requested or not.
 ///
@@ -28,6 +30,25 @@ pub trait Operator: Send + Sync {
     /// constant inputs is computed once.
     fn is_pure(&self) -> bool {
         true
+    }
+
+    /// The rule, where the operator gives the codes of its first input on one grid. `parameters` are the node's inputs
+    /// that are known; the first is left out. An operator that gives back the numbers of the codes at once has a
+    /// [`Operator::dequantizer`] too.
+    fn quantizer(&self, parameters: &Inputs) -> Option<Quantizer> {
+        let _ = parameters;
+        None
+    }
+
+    /// The grid, where the operator gives the numbers of the codes in its first input.
+    fn dequantizer(&self, parameters: &Inputs) -> Option<Dequantizer> {
+        let _ = parameters;
+        None
+    }
+
+    /// The exact form, where the operator is a contraction that takes it for dequantized operands.
+    fn contraction(&self) -> Option<&Contraction> {
+        None
     }
 }
 

@@ -8,6 +8,12 @@ pub trait Provider: Send + Sync {
     /// The operator for a node; `None` where the provider does not have it at all.
     fn build(&self, spec: &NodeSpec) -> Option<Result<Box<dyn Operator>, BuildError>>;
 
+    /// Whether each of its operators computes what the specification of its name says, so that other code may stand in
+    /// for it by that name.
+    fn is_standard(&self) -> bool {
+        false
+    }
+
     /// Every operator it has, for `vairun ops`.
     fn entries(&self) -> Vec<OpEntry>;
 }

@@ -8,6 +8,10 @@ use crate::table::{TABLE, TractOp};
 pub struct TractOps;
 
 impl Provider for TractOps {
+    fn is_standard(&self) -> bool {
+        true
+    }
+
     fn build(&self, spec: &NodeSpec) -> Option<Result<Box<dyn Operator>, BuildError>> {
         let named = |op: &&TractOp| op.name == spec.op.op_type && op.domain == spec.op.domain;
         let fits = |op: &TractOp| !spec.op.domain.is_empty() || op.opsets.contains(&spec.op.opset);

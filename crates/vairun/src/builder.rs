@@ -3,7 +3,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use vairun_exec::{Contractions, Options};
+use vairun_exec::{Contractions, Isa, Options};
 use vairun_ops::{BuildError, NodeSpec, OpEntry, Operator, OwnOps, Provider};
 use vairun_tract::TractOps;
 
@@ -31,6 +31,7 @@ pub struct Builder {
     pub(crate) threads: Option<usize>,
     pub(crate) dims: BTreeMap<String, usize>,
     pub(crate) permissive: bool,
+    pub(crate) isa: Option<Isa>,
     providers: Vec<Arc<dyn Provider>>,
 }
 
@@ -45,6 +46,13 @@ impl Builder {
     #[must_use]
     pub fn threads(self, threads: usize) -> Self {
         Self { threads: Some(threads.max(1)), ..self }
+    }
+
+    /// The instruction set of the integer kernels; if not set, the fastest that this CPU has. The results have the same
+    /// bits for all of them.
+    #[must_use]
+    pub fn isa(self, isa: Isa) -> Self {
+        Self { isa: Some(isa), ..self }
     }
 
     /// The value of a symbolic dimension: an input that contradicts it is refused.
@@ -94,7 +102,9 @@ impl Builder {
     pub(crate) fn options(&self) -> Options {
         let contractions =
             if self.exec == Exec::Float { Contractions::Float } else { Contractions::Exact };
-        Options { contractions, permissive: self.permissive }
+        let isa = self.isa.unwrap_or_else(Isa::best);
+        let fused = self.exec == Exec::Fused;
+        Options { contractions, permissive: self.permissive, fused, isa }
     }
 
     /// Loads the model at `path`. External data is read from its folder and nowhere else.

@@ -79,6 +79,9 @@ impl Model {
     }
 
     pub(crate) fn new(source: vairun_graph::Model, builder: &Builder) -> Result<Self, Error> {
+        if let Some(isa) = builder.isa.filter(|isa| !isa.is_available()) {
+            return Err(Error::Setting(format!("isa: this CPU has no {isa}")));
+        }
         let graph = Arc::new(source.graph.clone());
         let plan = tracing::info_span!("plan", nodes = graph.nodes.len())
             .in_scope(|| {

@@ -19,6 +19,7 @@ mod finish;
 mod isa;
 #[cfg(target_arch = "x86_64")]
 mod kind;
+mod mean;
 mod movement;
 mod narrow;
 pub mod peak;
@@ -38,6 +39,7 @@ pub use depthwise::Depthwise;
 pub use elementwise::{Binary, Grid, Operation, Stored, map_bytes, map_to, map_words, quantize};
 pub use finish::{Finish, Output};
 pub use isa::Isa;
+pub use mean::{mean_of_images, means_of_windows};
 pub use movement::{gather, spread_rows, transpose};
 pub use narrow::{Narrow, NarrowParts};
 pub use pool::max_pool;

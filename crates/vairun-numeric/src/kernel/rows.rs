@@ -41,6 +41,11 @@ impl Rows {
         self.table.len() / self.taps.max(1)
     }
 
+    /// Elements of the kernel.
+    pub fn taps(&self) -> usize {
+        self.taps
+    }
+
     /// Whether every window reads at least one pixel of x.
     pub fn all_touch(&self) -> bool {
         self.table

@@ -110,7 +110,7 @@ impl Pool {
 
     /// For each output of a plane, the number that a mean divides by: the elements of its window that lie in the input,
     /// or also those in the padding.
-    pub(super) fn counts(&self, include_padding: bool) -> Vec<usize> {
+    pub fn counts(&self, include_padding: bool) -> Vec<usize> {
         let count = if include_padding { PoolAxis::padded } else { PoolAxis::valid };
         self.axes.iter().fold(vec![1], |counts, axis| {
             let along: Vec<_> = (0..axis.output).map(|o| count(axis, o)).collect();

@@ -8,7 +8,7 @@ use crate::error::OpError;
 use crate::operator::Inputs;
 
 /// Which dimension of w is that of the output channels.
-fn channel_axis(transposed: bool) -> usize {
+pub(super) fn channel_axis(transposed: bool) -> usize {
     usize::from(transposed)
 }
 
@@ -49,7 +49,10 @@ pub(super) fn run(
     Ok(Some(Tensor::new(&shape, finish(&sums, &finishes, inner))?))
 }
 
-fn output_shape(geometry: &ConvGeometry, transposed: bool) -> Result<Option<Vec<usize>>, OpError> {
+pub(super) fn output_shape(
+    geometry: &ConvGeometry,
+    transposed: bool,
+) -> Result<Option<Vec<usize>>, OpError> {
     let spatial = if transposed { geometry.transposed_output() } else { geometry.output() };
     let Some(spatial) = spatial else { return Ok(None) };
     let mut shape = vec![geometry.batch, geometry.out_channels];

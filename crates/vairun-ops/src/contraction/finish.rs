@@ -47,6 +47,25 @@ impl Finish {
         }
     }
 
+    /// The same for sums of a magnitude up to `bound`, without a shift: what is added to the sum, the scale, and what
+    /// is added to the product; `None` where there is no such form.
+    ///
+    /// A shift moves a bias into the sum whose steps are finer than those of the sum. Where both scales are powers of
+    /// two and the shifted sum stays below 2^24, every number on the way is exact, so that it may be added afterwards.
+    pub(super) fn unshifted(self, bound: i64) -> Option<(i64, f32, Option<f32>)> {
+        if self.shift == 0 {
+            return Some((self.add, self.scale, self.bias));
+        }
+        let shifted = bound.checked_mul(1 << self.shift)?.checked_add(self.add.checked_abs()?)?;
+        let power_of_two = self.scale.to_bits() & 0x007f_ffff == 0;
+        let coarse = self.scale * (1u64 << self.shift) as f32;
+        let positive = self.scale > 0.0 && self.scale.is_normal() && coarse.is_normal();
+        if shifted > 1 << 24 || !power_of_two || !positive {
+            return None;
+        }
+        Some((0, coarse, Some(self.add as f32 * self.scale)))
+    }
+
     #[allow(clippy::cast_precision_loss)] // one rounding, as defined
     fn apply(self, sum: i64) -> f32 {
         // 2^63 · 2^31 + 2^63 fits 128 bits.

@@ -1,7 +1,9 @@
 use vairun_numeric::contraction::{MatMulShape, matmul};
+use vairun_numeric::kernel::{Isa, Output};
 use vairun_tensor::Tensor;
 
 use super::finish::{Finish, finish};
+use super::packed::{Matrix, Packed, PackedInput};
 use super::side::Side;
 use crate::attrs::Attrs;
 use crate::error::{BuildError, OpError};
@@ -53,6 +55,29 @@ impl Gemm {
             add(&mut out, shape, c)?;
         }
         Ok(Some(Tensor::new(&[shape.m, shape.n], out)?))
+    }
+
+    pub(super) fn pack(
+        self,
+        x: &PackedInput,
+        w: &Tensor,
+        bias: Option<&Tensor>,
+        output: Output,
+        isa: Isa,
+    ) -> Result<Option<Packed>, OpError> {
+        let shape = self.shape(&x.shape, w.shape())?;
+        let absorbs = |c: &Tensor| !self.scales_c && is_per_column(c.shape(), shape.n);
+        if self.a_transposed || !bias.is_none_or(absorbs) {
+            return Ok(None);
+        }
+        let matrix = Matrix { m: shape.m, k: shape.k, n: shape.n, transposed: self.b_transposed };
+        let result = [shape.m, shape.n];
+        Ok(matrix.pack(x, (w, bias), self.alpha, &result, output, isa))
+    }
+
+    /// The shape of the result.
+    pub(super) fn result(self, a: &[usize], b: &[usize]) -> Result<Vec<usize>, OpError> {
+        self.shape(a, b).map(|shape| vec![shape.m, shape.n])
     }
 
     fn shape(self, a: &[usize], b: &[usize]) -> Result<MatMulShape, OpError> {

@@ -14,14 +14,17 @@ mod conv;
 mod finish;
 mod gemm;
 pub(crate) mod matmul;
+mod packed;
 mod side;
 #[cfg(test)]
 mod tests;
 mod window;
 
+pub use packed::{Packed, PackedInput};
 pub use window::WindowAttributes;
 pub(crate) use window::{AutoPad, lengths_of};
 
+use vairun_numeric::kernel::{Isa, Output};
 use vairun_tensor::Tensor;
 
 use crate::attrs::Attrs;
@@ -61,6 +64,42 @@ impl Contraction {
             "MatMul" => Some(Self(Kind::MatMul)),
             _ => None,
         })
+    }
+
+    /// The shape of the result for operands of these shapes; `None` where the integer form does not apply.
+    ///
+    /// # Errors
+    /// Shapes that do not fit each other.
+    pub fn shape(&self, x: &[usize], w: &[usize]) -> Result<Option<Vec<usize>>, OpError> {
+        match &self.0 {
+            Kind::Conv(attributes) => packed::conv_shape(attributes, false, x, w),
+            Kind::ConvTranspose(attributes) => packed::conv_shape(attributes, true, x, w),
+            Kind::Gemm(gemm) => gemm.result(x, w).map(Some),
+            Kind::MatMul => Ok(Some(matmul::Shapes::new(x, w)?.shape)),
+        }
+    }
+
+    /// The contraction of an x on one grid with constant weights, in the kernels for packed weights; `None` where they
+    /// cannot do it. The result is that of [`Contraction::run`], as `output` says.
+    ///
+    /// # Errors
+    /// Shapes that do not fit each other.
+    pub fn pack(
+        &self,
+        x: &PackedInput,
+        w: &Tensor,
+        bias: Option<&Tensor>,
+        output: Output,
+        isa: Isa,
+    ) -> Result<Option<Packed>, OpError> {
+        match &self.0 {
+            Kind::Conv(attributes) => packed::conv(attributes, false, x, (w, bias), output, isa),
+            Kind::ConvTranspose(attributes) => {
+                packed::conv(attributes, true, x, (w, bias), output, isa)
+            }
+            Kind::Gemm(gemm) => gemm.pack(x, w, bias, output, isa),
+            Kind::MatMul => packed::matmul(x, w, output, isa),
+        }
     }
 
     /// The result; `None` where these inputs have no integer form. The inputs are only read.

@@ -17,9 +17,10 @@ use vairun_tensor::{DType, Element, Tensor};
 
 use super::window::Windows;
 use crate::attrs::Attrs;
-use crate::common::LATEST;
 use crate::common::dispatch::with_type;
+use crate::common::movement::{AxisAfter, carry};
 use crate::common::types::Types;
+use crate::common::{LATEST, one};
 use crate::def::{Grade, OpDef};
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
@@ -74,7 +75,10 @@ impl Operator for MaxPool {
         if self.indices {
             return with_pooled!(x.dtype(), T => self.with_indices(x.as_slice::<T>()?, &pool, &shape));
         }
-        with_pooled!(x.dtype(), T => Ok(vec![Tensor::new(&shape, max(x.as_slice::<T>()?, &pool))?.into()]))
+        let y =
+            with_pooled!(x.dtype(), T => Ok(Tensor::new(&shape, max(x.as_slice::<T>()?, &pool))?))?;
+        // The largest element is one of x; a window that sees none gives what is on no grid.
+        one(carry(x, |axis| if axis < 2 { AxisAfter::At(axis) } else { AxisAfter::Lost }, y))
     }
 
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {

@@ -5,3 +5,5 @@ pub mod global_pool;
 pub mod lp_pool;
 pub mod max_pool;
 mod window;
+
+pub use window::geometry;

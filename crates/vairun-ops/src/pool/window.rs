@@ -1,3 +1,4 @@
+use vairun_graph::Attributes;
 use vairun_numeric::pool::{Pool, PoolAxis};
 use vairun_tensor::{DType, Tensor, bf16, f16};
 
@@ -5,6 +6,12 @@ use crate::attrs::Attrs;
 use crate::common::sizes::result_len;
 use crate::contraction::{AutoPad, lengths_of};
 use crate::error::{BuildError, OpError};
+
+/// The windows of `MaxPool` or `AveragePool` with these attributes over a tensor of `shape`, `[n, c, …]`, and the shape
+/// of the result; `None` where they do not fit.
+pub fn geometry(attributes: &Attributes, shape: &[usize]) -> Option<(Pool, Vec<usize>)> {
+    Windows::read(&Attrs::new(attributes)).ok()?.over(DType::F32, shape).ok()
+}
 
 /// The attributes that say how a window moves: auto_pad, ceil_mode, dilations, kernel_shape, pads and strides.
 #[derive(Clone, Debug)]

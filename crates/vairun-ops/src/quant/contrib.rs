@@ -3,6 +3,7 @@
 //! Source: `onnx_quantizer/vai_q_onnx/operators/qdq_ops.py` in Xilinx/Vitis-AI b2b2279.
 
 use vairun_graph::Attribute;
+use vairun_numeric::round::Round;
 use vairun_numeric::vitis_onnx::Rule;
 use vairun_tensor::{DType, Tensor};
 
@@ -10,6 +11,7 @@ use super::parameters::{scales, wrong_dtype, wrong_shape};
 use crate::attrs::Attrs;
 use crate::error::{BuildError, OpError};
 use crate::operator::Inputs;
+use crate::quantizer::Quantizer;
 
 /// The attribute `bit_width` (8 where it is left out), as a string or as an INT, from 1 to `most`.
 pub(super) fn bit_width(attrs: &Attrs, most: u32) -> Result<u32, BuildError> {
@@ -52,6 +54,21 @@ pub(super) fn rule(inputs: &Inputs, bits: u32) -> Result<Rule, OpError> {
         .as_scalar::<i8>()
         .ok_or_else(|| wrong_shape("zero_point", zero_point.shape(), "one element"))?;
     Ok(Rule::new(scale, *zero_point, bits))
+}
+
+/// The rule as the common formula.
+pub(super) fn quantizer(rule: Rule, dtype: DType) -> Option<Quantizer> {
+    let exact = rule.high <= 65535.0;
+    exact.then_some(Quantizer {
+        scale: rule.scale,
+        zero_point: rule.zero_point.into(),
+        low: rule.low as i32,
+        high: rule.high as i32,
+        round: Round::HalfEven,
+        zero_inside: false,
+        below: f32::INFINITY,
+        dtype,
+    })
 }
 
 /// The only type that these operators take reals in.

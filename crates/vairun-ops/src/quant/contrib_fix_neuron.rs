@@ -15,12 +15,13 @@
 
 use vairun_tensor::{DType, Dequantized, Tensor};
 
-use super::contrib::{bit_width, expect_f32, read_informative, rule};
+use super::contrib::{bit_width, expect_f32, quantizer, read_informative, rule};
 use super::parameters::expect_dtype;
 use crate::attrs::Attrs;
 use crate::def::{Grade, OpDef};
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
+use crate::quantizer::{Dequantizer, Quantizer};
 use crate::spec::NodeSpec;
 
 /// `ai.onnx.contrib::FixNeuron`.
@@ -62,6 +63,15 @@ impl Operator for FixNeuron {
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
         expect_dtype("x", inputs.first().copied().flatten(), |x| x == DType::F32, "float32")?;
         Ok(vec![Some(DType::F32)])
+    }
+
+    fn quantizer(&self, parameters: &Inputs) -> Option<Quantizer> {
+        quantizer(rule(parameters, self.bits).ok()?, DType::F32)
+    }
+
+    fn dequantizer(&self, parameters: &Inputs) -> Option<Dequantizer> {
+        let rule = rule(parameters, self.bits).ok()?;
+        Some(Dequantizer { scale: rule.scale, zero_point: rule.zero_point.into() })
     }
 }
 

@@ -22,6 +22,7 @@ use crate::attrs::Attrs;
 use crate::def::{Grade, OpDef};
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
+use crate::quantizer::Dequantizer;
 use crate::spec::NodeSpec;
 
 /// `ai.onnx.contrib::VaiDeQuantize`.
@@ -60,6 +61,13 @@ impl Operator for VaiDeQuantize {
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
         expect_dtype("x", inputs.first().copied().flatten(), |x| x == DType::I8, "int8")?;
         Ok(vec![Some(DType::F32)])
+    }
+
+    fn dequantizer(&self, parameters: &Inputs) -> Option<Dequantizer> {
+        let rule = rule(parameters, self.bits).ok()?;
+        // Without wrapping and clipping it is the common formula.
+        let plain = rule.zero_point == 0 && self.bits == 8;
+        plain.then_some(Dequantizer { scale: rule.scale, zero_point: 0 })
     }
 }
 

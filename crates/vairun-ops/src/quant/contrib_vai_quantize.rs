@@ -16,12 +16,13 @@
 
 use vairun_tensor::{DType, Tensor};
 
-use super::contrib::{bit_width, expect_f32, read_informative, rule};
+use super::contrib::{bit_width, expect_f32, quantizer, read_informative, rule};
 use super::parameters::expect_dtype;
 use crate::attrs::Attrs;
 use crate::def::{Grade, OpDef};
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
+use crate::quantizer::Quantizer;
 use crate::spec::NodeSpec;
 
 /// `ai.onnx.contrib::VaiQuantize`.
@@ -55,6 +56,10 @@ impl Operator for VaiQuantize {
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
         expect_dtype("x", inputs.first().copied().flatten(), |x| x == DType::F32, "float32")?;
         Ok(vec![Some(DType::I8)])
+    }
+
+    fn quantizer(&self, parameters: &Inputs) -> Option<Quantizer> {
+        quantizer(rule(parameters, self.bits).ok()?, DType::I8)
     }
 }
 

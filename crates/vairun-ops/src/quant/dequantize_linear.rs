@@ -30,6 +30,7 @@ use crate::attrs::Attrs;
 use crate::def::{Grade, OpDef};
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
+use crate::quantizer::Dequantizer;
 use crate::spec::NodeSpec;
 
 /// `DequantizeLinear`.
@@ -86,6 +87,21 @@ impl Operator for DequantizeLinear {
         match (self.output_dtype, dtype(1)) {
             (None, Some(scale)) => Ok(vec![Some(real_type(None, scale)?)]),
             (output, _) => Ok(vec![output]),
+        }
+    }
+
+    fn dequantizer(&self, parameters: &Inputs) -> Option<Dequantizer> {
+        let scale = parameters.tensor(1, "x_scale").ok()?;
+        if real_type(self.output_dtype, scale.dtype()).ok()? != DType::F32 {
+            return None;
+        }
+        let zero_points = match parameters.optional(2).ok()? {
+            Some(zero_point) => integers(zero_point, "x_zero_point").ok()?,
+            None => vec![0],
+        };
+        match (&*scales(scale, "x_scale").ok()?, &zero_points[..]) {
+            (&[scale], &[zero_point]) => Some(Dequantizer { scale, zero_point }),
+            _ => None,
         }
     }
 }

@@ -27,6 +27,7 @@ use std::borrow::Cow;
 use half::slice::HalfFloatSliceExt;
 use vairun_numeric::linear::{Affine, Code, Precision, quantize_i32, quantize_in, quantize_narrow};
 use vairun_numeric::narrow::{Narrow, Overflow};
+use vairun_numeric::round::Round;
 use vairun_numeric::spread::Spread;
 use vairun_tensor::{Carrier, DType, Element, Tensor, bf16, f16};
 
@@ -37,6 +38,7 @@ use crate::attrs::Attrs;
 use crate::def::{Grade, OpDef};
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
+use crate::quantizer::Quantizer;
 use crate::spec::NodeSpec;
 
 /// `QuantizeLinear`.
@@ -109,6 +111,35 @@ impl Operator for QuantizeLinear {
         // A zero point that is there may have a type that is not known yet.
         let without = (inputs.len() < 3).then_some(DType::U8);
         Ok(vec![dtype(2).or(self.output_dtype).or(without)])
+    }
+
+    fn quantizer(&self, parameters: &Inputs) -> Option<Quantizer> {
+        let scale = parameters.tensor(1, "y_scale").ok()?;
+        let zero_point = parameters.optional(2).ok()?;
+        let dtype = zero_point.map(Tensor::dtype).or(self.output_dtype).unwrap_or(DType::U8);
+        let Quantized::Integer(_, low, high) = Quantized::of(dtype)? else { return None };
+        let narrow = matches!(scale.dtype(), DType::F16 | DType::BF16);
+        let precision = self.precision.unwrap_or(Precision::Single);
+        if narrow || precision != Precision::Single {
+            return None;
+        }
+        let (low, high) = self.range(low, high);
+        let zero_points =
+            zero_point.map_or(Some(vec![0]), |zero| integers(zero, "zero_point").ok());
+        let (&[scale], &[zero_point]) = (&*scales(scale, "y_scale").ok()?, &zero_points?[..])
+        else {
+            return None;
+        };
+        Some(Quantizer {
+            scale,
+            zero_point,
+            low,
+            high,
+            round: Round::HalfEven,
+            zero_inside: false,
+            below: f32::INFINITY,
+            dtype,
+        })
     }
 }
 

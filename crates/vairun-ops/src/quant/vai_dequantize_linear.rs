@@ -24,6 +24,7 @@ use crate::attrs::Attrs;
 use crate::def::{Grade, OpDef};
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
+use crate::quantizer::Dequantizer;
 use crate::spec::NodeSpec;
 
 /// `vai::DequantizeLinear`.
@@ -62,6 +63,11 @@ impl Operator for VaiDequantizeLinear {
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
         expect_dtype("x", inputs.first().copied().flatten(), |x| x == DType::F32, "float32")?;
         Ok(vec![Some(DType::F32)])
+    }
+
+    fn dequantizer(&self, parameters: &Inputs) -> Option<Dequantizer> {
+        let vai::Grid { scale, zero_point } = VaiGrid::read(parameters, 1, 3).ok()?.single()?;
+        Some(Dequantizer { scale, zero_point: zero_point as i32 })
     }
 }
 

@@ -27,6 +27,7 @@ use crate::attrs::Attrs;
 use crate::def::{Grade, OpDef};
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
+use crate::quantizer::{Dequantizer, Quantizer};
 use crate::spec::NodeSpec;
 
 /// `vai::fix_neuron`.
@@ -95,6 +96,31 @@ impl Operator for FixNeuron {
         let x = inputs.first().copied().flatten();
         expect_dtype("x", x, |x| matches!(x, DType::F32 | DType::F16), TYPES)?;
         Ok(vec![x])
+    }
+
+    fn quantizer(&self, parameters: &Inputs) -> Option<Quantizer> {
+        let high = valmax(parameters.tensor(1, "valmax").ok()?).ok()?;
+        let round = method(parameters.tensor(3, "method").ok()?, self.permissive).ok()??;
+        let scale = self.dequantizer(parameters)?.scale;
+        Some(Quantizer {
+            scale,
+            zero_point: 0,
+            low: -high - 1,
+            high,
+            round,
+            zero_inside: false,
+            // What does not fit an i32 becomes the least code.
+            below: scale * (1 << 30) as f32,
+            dtype: DType::F32,
+        })
+    }
+
+    /// A product with the amplitude is a quotient by its inverse for powers of two alone.
+    fn dequantizer(&self, parameters: &Inputs) -> Option<Dequantizer> {
+        let amplitude = float(parameters.tensor(2, "valamp").ok()?, "valamp").ok()? as f32;
+        let usable = amplitude > 0.0 && amplitude.is_normal() && (1.0 / amplitude).is_normal();
+        let power_of_two = amplitude.to_bits() & 0x007f_ffff == 0;
+        (usable && power_of_two).then_some(Dequantizer { scale: 1.0 / amplitude, zero_point: 0 })
     }
 }
 

@@ -75,6 +75,11 @@ impl VaiGrid {
         self.scales.len().max(self.zero_points.len())
     }
 
+    /// The grid, where it is one for the whole tensor.
+    pub(super) fn single(&self) -> Option<Grid> {
+        (self.count() == 1).then(|| self.grids()[0])
+    }
+
     fn grids(&self) -> Vec<Grid> {
         let one_for_all = |n: usize, i: usize| if n == 1 { 0 } else { i };
         let grid = |i| Grid {

@@ -19,7 +19,7 @@
 //! Source: `load_vai_ops` of pytorch_nndct 3.5.0, Xilinx/Vitis-AI b2b2279. Vectors: `testdata/ops/vai`.
 
 use vairun_numeric::round::Round;
-use vairun_numeric::vai::Rule;
+use vairun_numeric::vai::{Grid, Rule};
 use vairun_tensor::{DType, Tensor};
 
 use super::parameters::{check_constant, expect_dtype, integer};
@@ -28,6 +28,7 @@ use crate::attrs::Attrs;
 use crate::def::{Grade, OpDef};
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
+use crate::quantizer::Quantizer;
 use crate::spec::NodeSpec;
 
 /// `vai::QuantizeLinear`.
@@ -97,6 +98,23 @@ impl Operator for VaiQuantizeLinear {
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
         expect_dtype("x", inputs.first().copied().flatten(), |x| x == DType::F32, "float32")?;
         Ok(vec![Some(DType::F32)])
+    }
+
+    fn quantizer(&self, parameters: &Inputs) -> Option<Quantizer> {
+        let round = method(parameters.tensor(5, "method").ok()?, self.permissive).ok()??;
+        let Grid { scale, zero_point } = VaiGrid::read(parameters, 3, 6).ok()?.single()?;
+        let (low, high) =
+            (bound(parameters, 1, "valmin").ok()?, bound(parameters, 2, "valmax").ok()?);
+        Some(Quantizer {
+            scale,
+            zero_point: zero_point as i32,
+            low,
+            high,
+            round,
+            zero_inside: true,
+            below: f32::INFINITY,
+            dtype: DType::F32,
+        })
     }
 }
 

@@ -15,14 +15,15 @@
 //! Source: `src/custom_op_qdq.cc` of amd-quark 0.13. Vectors: `golden/quark`, module `quark` of the integration tests.
 
 use vairun_numeric::extended::{dequantize_bf16, dequantize_f16, dequantize_wide};
-use vairun_numeric::linear::{Code, dequantize};
+use vairun_numeric::linear::{Code, Grid, dequantize};
 use vairun_tensor::{DType, Dequantized, Element, Tensor};
 
-use super::parameters::{Parameters, check_dtype, dtype_error};
+use super::parameters::{Parameters, check_dtype, dtype_error, single};
 use crate::attrs::Attrs;
 use crate::def::{Grade, OpDef};
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
+use crate::quantizer::Dequantizer;
 use crate::spec::NodeSpec;
 
 /// `com.amd.quark::ExtendedDequantizeLinear`.
@@ -80,6 +81,13 @@ impl Operator for ExtendedDequantizeLinear {
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
         inputs.first().copied().flatten().map_or(Ok(()), check_dtype)?;
         Ok(vec![Some(DType::F32)])
+    }
+
+    fn dequantizer(&self, parameters: &Inputs) -> Option<Dequantizer> {
+        let (scale, zero_point) =
+            (parameters.tensor(1, "scale").ok()?, parameters.tensor(2, "zero_point").ok()?);
+        let Grid { scale, zero_point } = single(scale, zero_point)?;
+        Some(Dequantizer { scale, zero_point })
     }
 }
 

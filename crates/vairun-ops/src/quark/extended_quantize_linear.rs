@@ -16,14 +16,16 @@
 //! Source: `src/custom_op_qdq.cc` of amd-quark 0.13. Vectors: `golden/quark`, module `quark` of the integration tests.
 
 use vairun_numeric::extended::{quantize, quantize_bf16, quantize_f16, quantize_wide};
-use vairun_numeric::linear::Code;
+use vairun_numeric::linear::{Code, Grid};
+use vairun_numeric::round::Round;
 use vairun_tensor::{DType, Element, Tensor};
 
-use super::parameters::{Parameters, check_dtype, dtype_error};
+use super::parameters::{Parameters, check_dtype, dtype_error, single};
 use crate::attrs::Attrs;
 use crate::def::{Grade, OpDef};
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
+use crate::quantizer::Quantizer;
 use crate::spec::NodeSpec;
 
 /// `com.amd.quark::ExtendedQuantizeLinear`.
@@ -74,6 +76,31 @@ impl Operator for ExtendedQuantizeLinear {
         let dtype = inputs.get(2).copied().flatten();
         dtype.map_or(Ok(()), check_dtype)?;
         Ok(vec![dtype])
+    }
+
+    fn quantizer(&self, parameters: &Inputs) -> Option<Quantizer> {
+        let (scale, zero_point) =
+            (parameters.tensor(1, "scale").ok()?, parameters.tensor(2, "zero_point").ok()?);
+        let dtype = zero_point.dtype();
+        let (low, high) = match dtype {
+            DType::I8 => (-128, 127),
+            DType::U8 => (0, 255),
+            DType::I16 => (-32768, 32767),
+            DType::U16 => (0, 65535),
+            _ => return None,
+        };
+        let Grid { scale, zero_point } = single(scale, zero_point)?;
+        Some(Quantizer {
+            scale,
+            zero_point,
+            low,
+            high,
+            round: Round::HalfEven,
+            zero_inside: false,
+            // What does not fit an i64 becomes the least code.
+            below: scale * (1i64 << 62) as f32,
+            dtype,
+        })
     }
 }
 

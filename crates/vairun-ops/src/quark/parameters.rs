@@ -87,6 +87,16 @@ impl<'a> Parameters<'a> {
     }
 }
 
+/// The grid of codes of at most 16 bits, where it is one for the whole tensor.
+pub(super) fn single(scale: &Tensor, zero_point: &Tensor) -> Option<Grid> {
+    if !is_single(scale) || !is_single(zero_point) {
+        return None;
+    }
+    let parameters = Parameters::new(&[], scale, zero_point, 0).ok()?;
+    let (&scale, &zero_point) = (parameters.scale.first()?, parameters.zero_points_i32()?.first()?);
+    Some(Grid { scale, zero_point })
+}
+
 /// That `got` is a type of codes.
 pub(super) fn check_dtype(got: DType) -> Result<(), OpError> {
     use DType::{BF16, F16, I8, I16, I32, U8, U16, U32};

@@ -1,0 +1,24 @@
+//! The fused plan: chains between quantizers on stored codes, with the bits of the plain plan.
+//!
+//! [`roles`] finds out what each value of the graph is: plain, the codes in a *slot*, their numbers, or a function of a
+//! single code. A slot is a coded tensor that the run holds ([`coded`]); its [`roles::Source`] says how it is made, and
+//! [`schedule`] keeps what somebody needs. Each source has a fast form, which is prepared when it first meets a shape,
+//! and a plain form: its nodes, evaluated one after the other on numbers. Where the fast form cannot prove that it gives
+//! the bits of the plain one, the plain one runs; where a result has no code (NaN), the run starts again on the plain
+//! plan ([`run::Stop::Again`]).
+
+mod binary;
+mod buffers;
+mod coded;
+mod concat;
+mod movement;
+mod pool;
+mod product;
+mod roles;
+mod run;
+mod schedule;
+mod storage;
+mod table;
+mod tail;
+
+pub(crate) use run::{Fused, Stop};

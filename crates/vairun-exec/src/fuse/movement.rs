@@ -1,0 +1,257 @@
+use vairun_graph::ValueId;
+use vairun_numeric::kernel::{Stored, gather};
+use vairun_tensor::{Dequantized, Tensor, Value};
+
+use super::buffers::Pooled;
+use super::coded::{Buffer, Coded, Order};
+use super::roles::Role;
+use super::run::{Run, Stop};
+
+/// Where each code of a result stands in x, found by moving places instead of numbers with the very operator.
+pub(super) struct Move {
+    /// Codes that are moved together.
+    width: usize,
+    /// For each run of the result, the run of x.
+    map: Vec<i32>,
+    shape: Vec<usize>,
+    order: Order,
+    on_grid: bool,
+}
+
+/// Places up to here are exact in f32.
+const PLACES: usize = 1 << 24;
+
+/// The inputs of a node that may differ between runs, but the first: a move depends on them.
+pub(super) fn parameters(run: &Run, node: usize) -> Vec<u8> {
+    let inputs = run.plan.graph.nodes[node].inputs.iter().skip(1).flatten();
+    let moving = inputs.filter(|&&id| run.role(id) != Role::Fixed);
+    let mut bytes = Vec::new();
+    for id in moving {
+        if let Some(Value::Tensor(tensor)) = &run.values[id.index()] {
+            bytes.extend(tensor.shape().iter().flat_map(|d| d.to_le_bytes()));
+            bytes.extend(tensor.as_bytes().unwrap_or_default());
+        }
+    }
+    bytes
+}
+
+impl Move {
+    pub(super) fn prepare(
+        run: &mut Run,
+        id: ValueId,
+        from: ValueId,
+        node: usize,
+    ) -> Result<Option<Self>, Stop> {
+        let x = run.coded(run.slot_of(from));
+        let length = x.len();
+        if length == 0 || length >= PLACES {
+            return Ok(None);
+        }
+        let Some(moved) = moved_places(run, id, from, node, &x)? else { return Ok(None) };
+        let Ok(places) = moved.as_slice::<f32>() else { return Ok(None) };
+        let within =
+            |&place: &f32| place >= 0.0 && (place as usize) < length && place.trunc() == place;
+        if places.is_empty() || !places.iter().all(within) {
+            return Ok(None);
+        }
+        let places: Vec<usize> = places.iter().map(|&place| place as usize).collect();
+        let plan = |order: Order| {
+            let at = physical(moved.shape(), order);
+            let source = physical_of(&x.shape, x.order);
+            let map: Vec<usize> = at.into_iter().map(|i| source(places[i])).collect();
+            (common_width(&map), order, map)
+        };
+        let rows = plan(Order::Rows);
+        let best = if moved.rank() > 2 {
+            let last = plan(Order::ChannelsLast);
+            if last.0 >= rows.0 { last } else { rows }
+        } else {
+            rows
+        };
+        let (width, order, map) = best;
+        let runs = map.iter().step_by(width).map(|&place| (place / width) as i32).collect();
+        // A dequantizer that comes after the move puts its grid beside the numbers itself.
+        let codes = run.slot(id).grid.is_none();
+        let on_grid = codes || (x.on_grid && moved.dequantized().is_some());
+        Ok(Some(Self { width, map: runs, shape: moved.shape().to_vec(), order, on_grid }))
+    }
+
+    pub(super) fn run(&self, run: &mut Run, from: ValueId) -> Result<Option<Coded>, Stop> {
+        let x = run.coded(run.slot_of(from));
+        let buffer = match &x.buffer {
+            Buffer::Bytes(codes) => Buffer::Bytes(self.moved(run, &codes[..x.len()])),
+            Buffer::Words(codes) => Buffer::Words(self.moved(run, &codes[..x.len()])),
+        };
+        let Self { order, on_grid, .. } = *self;
+        Ok(Some(Coded { shape: self.shape.clone(), order, buffer, on_grid }))
+    }
+
+    fn moved<C: Stored + Pooled>(&self, run: &mut Run, x: &[C]) -> Vec<C> {
+        let length = self.map.len() * self.width;
+        let mut out = run.buffers.take(length);
+        gather(x, self.width, &self.map, C::default(), &mut out[..length]);
+        out
+    }
+}
+
+/// What the operator makes of the places of x, numbered in row-major order.
+fn moved_places(
+    run: &mut Run,
+    id: ValueId,
+    from: ValueId,
+    node: usize,
+    x: &Coded,
+) -> Result<Option<Tensor>, Stop> {
+    let places = (0..x.len()).map(|i| i as f32).collect();
+    let Ok(places) = Tensor::new(&x.shape, places) else { return Ok(None) };
+    let one = || Tensor::scalar(1f32);
+    let places = places.with_dequantized(Dequantized::on_grid(one(), Tensor::scalar(0i32), None));
+    let mut leaves = vec![(from, Value::from(places))];
+    for leaf in run.plan.leaves(&[node]) {
+        if leaf != from {
+            leaves.push((leaf, run.values[leaf.index()].clone().ok_or(Stop::Again)?));
+        }
+    }
+    // What the operator cannot do with numbers, it may do with codes: the plain form tells.
+    match run.evaluate(&[node], id, &leaves) {
+        Ok(value) => Ok(value.into_tensor().ok()),
+        Err(Stop::Error(_)) => Ok(None),
+        Err(stop) => Err(stop),
+    }
+}
+
+/// The row-major place of each element in its order.
+fn physical(shape: &[usize], order: Order) -> Vec<usize> {
+    let length = shape.iter().product();
+    match order {
+        Order::Rows => (0..length).collect(),
+        Order::ChannelsLast => {
+            let (channels, pixels) = (shape[1], shape[2..].iter().product::<usize>());
+            let image = channels * pixels;
+            let place = |i: usize| i / image * image + i % channels * pixels + i % image / channels;
+            (0..length).map(place).collect()
+        }
+    }
+}
+
+/// Where the element of a row-major place lies.
+fn physical_of(shape: &[usize], order: Order) -> impl Fn(usize) -> usize {
+    let (channels, pixels) = match order {
+        Order::Rows => (1, shape.iter().product::<usize>().max(1)),
+        Order::ChannelsLast => (shape[1], shape[2..].iter().product::<usize>()),
+    };
+    move |place| {
+        let image = (channels * pixels).max(1);
+        let (batch, within) = (place / image, place % image);
+        batch * image + within % pixels * channels + within / pixels
+    }
+}
+
+/// The length of runs of neighbours that the map consists of, each starting at a multiple of it.
+fn common_width(map: &[usize]) -> usize {
+    let mut width = gcd(map.len(), map[0]);
+    for (i, pair) in map.windows(2).enumerate() {
+        if pair[1] != pair[0] + 1 {
+            width = gcd(gcd(width, i + 1), pair[1]);
+            if width == 1 {
+                break;
+            }
+        }
+    }
+    width
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// The codes of parts side by side along dimension `axis`, each mapped already; `None` where their shapes do not fit.
+pub(super) fn concatenated(
+    run: &mut Run,
+    parts: &[Coded],
+    axis: usize,
+    order: Order,
+) -> Option<Coded> {
+    let first = parts.first()?;
+    let mut shape = first.shape.clone();
+    for part in &parts[1..] {
+        let fits = part.shape.len() == shape.len()
+            && (0..shape.len()).all(|d| d == axis || part.shape[d] == first.shape[d]);
+        if !fits {
+            return None;
+        }
+        shape[axis] += part.shape[axis];
+    }
+    let physical = match order {
+        Order::Rows => (0..shape.len()).collect::<Vec<_>>(),
+        Order::ChannelsLast => std::iter::once(0).chain(2..shape.len()).chain([1]).collect(),
+    };
+    let place = physical.iter().position(|&d| d == axis)?;
+    let outer: usize = physical[..place].iter().map(|&d| shape[d]).product();
+    let length = shape.iter().product();
+    let buffer = match &first.buffer {
+        Buffer::Bytes(_) => {
+            let mut out = run.buffers.take::<u8>(length);
+            interleave(parts, outer, &mut out[..length], |buffer| match buffer {
+                Buffer::Bytes(codes) => Some(codes),
+                Buffer::Words(_) => None,
+            })?;
+            Buffer::Bytes(out)
+        }
+        Buffer::Words(_) => {
+            let mut out = run.buffers.take::<i16>(length);
+            interleave(parts, outer, &mut out[..length], |buffer| match buffer {
+                Buffer::Words(codes) => Some(codes),
+                Buffer::Bytes(_) => None,
+            })?;
+            Buffer::Words(out)
+        }
+    };
+    let on_grid = parts.iter().all(|part| part.on_grid);
+    Some(Coded { shape, order, buffer, on_grid })
+}
+
+fn interleave<T: Copy>(
+    parts: &[Coded],
+    outer: usize,
+    out: &mut [T],
+    codes: impl Fn(&Buffer) -> Option<&Vec<T>>,
+) -> Option<()> {
+    if outer == 0 {
+        return Some(());
+    }
+    let row = out.len() / outer;
+    let mut offset = 0;
+    for part in parts {
+        let (width, codes) = (part.len() / outer, codes(&part.buffer)?);
+        if width > 0 {
+            for (out, x) in out.chunks_exact_mut(row).zip(codes.chunks_exact(width)) {
+                out[offset..offset + width].copy_from_slice(x);
+            }
+        }
+        offset += width;
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_as_long_as_they_can_be() {
+        assert_eq!(common_width(&[0, 1, 2, 3]), 4);
+        assert_eq!(common_width(&[4, 5, 0, 1]), 2);
+        assert_eq!(common_width(&[1, 2, 3, 0]), 1, "runs start at multiples of their length");
+        assert_eq!(common_width(&[2, 1, 0]), 1);
+    }
+
+    #[test]
+    fn places_go_to_channels_last_and_back() {
+        let shape = [2, 3, 2, 2];
+        let at = physical_of(&shape, Order::ChannelsLast);
+        for (lies, place) in physical(&shape, Order::ChannelsLast).into_iter().enumerate() {
+            assert_eq!(at(place), lies);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+use vairun_graph::ValueId;
+use vairun_numeric::kernel::{map_bytes, map_to, map_words};
+use vairun_ops::Quantizer;
+use vairun_tensor::Tensor;
+
+use super::coded::{Buffer, Coded, Order, with_codes};
+use super::roles::{Roles, Slot};
+use super::run::{Run, Stop};
+use super::tail::{holds, quantized};
+
+/// A function of one code, for every code.
+pub(super) struct Table {
+    results: Results,
+    /// Dimensions that the argument has at least: with fewer, a constant would add some to the result.
+    rank: usize,
+}
+
+/// The code of a result for each code of an argument.
+enum Results {
+    /// 8 bits to 8.
+    Bytes(Box<[u8; 256]>),
+    /// 8 bits to 16.
+    BytesToWords(Box<[i16; 256]>),
+    /// 16 bits to 8.
+    WordsToBytes(Vec<u8>),
+    /// 16 bits to 16.
+    Words(Vec<i16>),
+}
+
+impl Table {
+    /// The table from the codes of `root` to those of slot `id`, by the very nodes between them; `None` where a code
+    /// has no result.
+    pub(super) fn prepare(run: &mut Run, id: ValueId, root: ValueId) -> Result<Option<Self>, Stop> {
+        let Some(all) = Roles::all_codes(run.slot(root)) else { return Ok(None) };
+        Self::of(run, id, &run.slot(id).nodes.clone(), (root, all))
+    }
+
+    /// The table by these nodes from a value `leaf`, which is given for every code.
+    pub(super) fn of(
+        run: &mut Run,
+        id: ValueId,
+        nodes: &[usize],
+        (leaf, all): (ValueId, Tensor),
+    ) -> Result<Option<Self>, Stop> {
+        let count = all.len();
+        let value = run.evaluate(nodes, id, &[(leaf, all.into())])?;
+        let Ok(tensor) = value.into_tensor() else { return Ok(None) };
+        let Ok(tensor) = tensor.reshaped(&[count]) else { return Ok(None) };
+        let Some(coded) = run.encode(id, &tensor) else { return Ok(None) };
+        let results = match (coded.buffer, count) {
+            (Buffer::Bytes(codes), 256) => {
+                Results::Bytes(Box::new(std::array::from_fn(|i| codes[i])))
+            }
+            (Buffer::Words(codes), 256) => {
+                Results::BytesToWords(Box::new(std::array::from_fn(|i| codes[i])))
+            }
+            (Buffer::Bytes(mut codes), _) => {
+                codes.truncate(count);
+                Results::WordsToBytes(codes)
+            }
+            (Buffer::Words(mut codes), _) => {
+                codes.truncate(count);
+                Results::Words(codes)
+            }
+        };
+        Ok(Some(Self { results, rank: rank(run, nodes) }))
+    }
+
+    /// The codes of the result.
+    pub(super) fn run(&self, run: &mut Run, root: ValueId) -> Result<Option<Coded>, Stop> {
+        let x = run.coded(root);
+        if x.shape.len() < self.rank {
+            return Ok(None);
+        }
+        Ok(self.map(run, &x))
+    }
+
+    /// The codes of the result for those of `x`, in its order.
+    pub(super) fn map(&self, run: &mut Run, x: &Coded) -> Option<Coded> {
+        let (length, isa) = (x.len(), run.isa());
+        let buffer = with_codes!(x, codes => self.mapped(run, isa, codes.into(), length))?;
+        Some(Coded { shape: x.shape.clone(), order: x.order, buffer, on_grid: true })
+    }
+
+    fn mapped(
+        &self,
+        run: &mut Run,
+        isa: vairun_numeric::kernel::Isa,
+        x: Slice,
+        length: usize,
+    ) -> Option<Buffer> {
+        Some(match (&self.results, x) {
+            (Results::Bytes(table), Slice::Bytes(x)) => {
+                let mut out = run.buffers.take(length);
+                map_bytes(isa, table, x, &mut out[..length]);
+                Buffer::Bytes(out)
+            }
+            (Results::BytesToWords(table), Slice::Bytes(x)) => {
+                let mut out = run.buffers.take(length);
+                map_to(table, x, &mut out[..length]);
+                Buffer::Words(out)
+            }
+            (Results::WordsToBytes(table), Slice::Words(x)) => {
+                let mut out = run.buffers.take(length);
+                map_words(table, x, &mut out[..length]);
+                Buffer::Bytes(out)
+            }
+            (Results::Words(table), Slice::Words(x)) => {
+                let mut out = run.buffers.take(length);
+                map_words(table, x, &mut out[..length]);
+                Buffer::Words(out)
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// The dimensions that constants of these nodes have at most, at least 1: a scalar may become a vector.
+fn rank(run: &Run, nodes: &[usize]) -> usize {
+    let inputs = nodes.iter().flat_map(|&i| run.plan.graph.nodes[i].inputs.iter().flatten());
+    let constants = inputs.filter_map(|&id| run.plan.constants.known(id));
+    constants.map(Tensor::rank).max().unwrap_or(0).max(1)
+}
+
+/// Codes of either width.
+#[derive(Clone, Copy)]
+enum Slice<'a> {
+    Bytes(&'a [u8]),
+    Words(&'a [i16]),
+}
+
+impl<'a> From<&'a [u8]> for Slice<'a> {
+    fn from(codes: &'a [u8]) -> Self {
+        Self::Bytes(codes)
+    }
+}
+
+impl<'a> From<&'a [i16]> for Slice<'a> {
+    fn from(codes: &'a [i16]) -> Self {
+        Self::Words(codes)
+    }
+}
+
+/// The codes of numbers that some node has made.
+pub(super) fn quantize(
+    run: &mut Run,
+    slot: &Slot,
+    x: ValueId,
+    quantizer: &Quantizer,
+) -> Result<Option<Coded>, Stop> {
+    let Some(narrow) = slot.storage.narrow(quantizer) else { return Ok(None) };
+    let known = || Some(run.plan.constants.known(x)?.clone().into());
+    let Some(value) = run.values[x.index()].clone().or_else(known) else { return Ok(None) };
+    let Ok(tensor) = value.as_tensor() else { return Ok(None) };
+    let Ok(numbers) = tensor.as_slice::<f32>() else { return Ok(None) };
+    if tensor.rank() == 0 || !holds(numbers, quantizer.below) {
+        return Ok(None);
+    }
+    let buffer = match slot.storage.wide {
+        false => Buffer::Bytes(quantized(run, &narrow, numbers)),
+        true => Buffer::Words(quantized(run, &narrow, numbers)),
+    };
+    Ok(Some(Coded { shape: tensor.shape().to_vec(), order: Order::Rows, buffer, on_grid: true }))
+}

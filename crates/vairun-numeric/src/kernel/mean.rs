@@ -1,0 +1,178 @@
+//! Means of the numbers of codes, channels last, added in the order of [`crate::pool`].
+
+use rayon::prelude::*;
+
+use super::dispatch::on;
+use super::elementwise::{Grid, Stored};
+use super::isa::Isa;
+use super::rows::Rows;
+use crate::vector::Loop;
+
+/// Sums that run side by side over an image, as in [`crate::pool::mean_of_rows`].
+const SUMS: usize = 8;
+
+struct Image<'a, T> {
+    x: &'a [T],
+    channels: usize,
+    grid: Grid,
+    sums: &'a mut [f32],
+    out: &'a mut [f32],
+}
+
+impl<T: Stored> Loop for Image<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { x, channels, grid, sums, out } = self;
+        sums.fill(0.0);
+        for (pixel, x) in x.chunks_exact(channels).enumerate() {
+            let sums = &mut sums[pixel % SUMS * channels..][..channels];
+            sums.iter_mut().zip(x).for_each(|(sum, &x)| *sum += grid.real(x.widen()));
+        }
+        let count = (x.len() / channels) as f32;
+        for (c, out) in out.iter_mut().enumerate() {
+            let [s0, s1, s2, s3, s4, s5, s6, s7]: [f32; SUMS] =
+                std::array::from_fn(|lane| sums[lane * channels + c]);
+            *out = (((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))) / count;
+        }
+    }
+}
+
+/// The mean of each channel of each image of `pixels` pixels.
+pub fn mean_of_images<T: Stored>(
+    isa: Isa,
+    x: &[T],
+    (pixels, channels): (usize, usize),
+    grid: Grid,
+    out: &mut [f32],
+) {
+    if pixels * channels == 0 {
+        return;
+    }
+    let images = x.par_chunks_exact(pixels * channels).zip(out.par_chunks_exact_mut(channels));
+    images.for_each_init(
+        || vec![0f32; SUMS * channels],
+        |sums, (x, out)| on(isa, Image { x, channels, grid, sums, out }),
+    );
+}
+
+/// Pixels of one task.
+const TASK: usize = 64;
+
+struct Pixels<'a, T> {
+    x: &'a [T],
+    rows: &'a [u32],
+    counts: &'a [usize],
+    channels: usize,
+    grid: Grid,
+    out: &'a mut [f32],
+}
+
+impl<T: Stored> Loop for Pixels<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { x, rows, counts, channels, grid, out } = self;
+        let taps = rows.len() / counts.len();
+        let pixels = out.chunks_exact_mut(channels).zip(rows.chunks_exact(taps));
+        for ((out, rows), &count) in pixels.zip(counts) {
+            out.fill(0.0);
+            for &at in rows.iter().filter(|&&at| at != Rows::PADDING) {
+                let x = &x[at as usize * channels..][..channels];
+                out.iter_mut().zip(x).for_each(|(out, &x)| *out += grid.real(x.widen()));
+            }
+            out.iter_mut().for_each(|out| *out /= count as f32);
+        }
+    }
+}
+
+/// The mean of each window: its numbers from the first to the last, divided by the count of its pixel of the result.
+pub fn means_of_windows<T: Stored>(
+    isa: Isa,
+    (rows, counts): (&Rows, &[usize]),
+    x: &[T],
+    channels: usize,
+    grid: Grid,
+    out: &mut [f32],
+) {
+    let (input, output) = (rows.input * channels, rows.pixels() * channels);
+    if output == 0 {
+        return;
+    }
+    for (x, out) in x.chunks_exact(input).zip(out.chunks_exact_mut(output)) {
+        let tasks =
+            out.par_chunks_mut(TASK * channels).zip(rows.table.par_chunks(TASK * rows.taps));
+        tasks.zip(counts.par_chunks(TASK)).for_each(|((out, rows), counts)| {
+            on(isa, Pixels { x, rows, counts, channels, grid, out });
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::{Pool, PoolAxis, mean, mean_of_rows};
+
+    /// Codes of two images of 3 channels and 5 × 7 pixels, channels last, and their numbers row-major.
+    fn images(grid: Grid) -> (Vec<u8>, Vec<f32>) {
+        let x: Vec<u8> = (0..2 * 35 * 3u32).map(|i| (i * 97 % 251) as u8).collect();
+        let at = |i: usize| i / 105 * 105 + i % 35 * 3 + i % 105 / 35;
+        let numbers = (0..x.len()).map(|i| grid.real(x[at(i)].into())).collect();
+        (x, numbers)
+    }
+
+    fn bits(x: &[f32]) -> Vec<u32> {
+        x.iter().map(|x| x.to_bits()).collect()
+    }
+
+    #[test]
+    fn images_are_added_as_rows_are() {
+        let grid = Grid { scale: 0.1, zero: 77 };
+        let (x, numbers) = images(grid);
+        for isa in Isa::available() {
+            let mut out = [0f32; 6];
+            mean_of_images(isa, &x, (35, 3), grid, &mut out);
+            assert_eq!(bits(&out), bits(&mean_of_rows(&numbers, 6, 35)));
+        }
+    }
+
+    #[test]
+    fn windows_are_added_as_pools_are() {
+        use crate::contraction::{ConvGeometry, Window};
+        let grid = Grid { scale: 0.1, zero: 77 };
+        let (x, numbers) = images(grid);
+        let axis = |input, output| PoolAxis {
+            input,
+            output,
+            kernel: 3,
+            stride: 2,
+            dilation: 1,
+            pad_begin: 1,
+            pad_end: 1,
+        };
+        let pool = Pool { planes: 6, axes: vec![axis(5, 3), axis(7, 4)] };
+        let window = |input| Window {
+            input,
+            kernel: 3,
+            stride: 2,
+            dilation: 1,
+            pad_begin: 1,
+            pad_end: 1,
+            output_padding: 0,
+        };
+        let windows = vec![window(5), window(7)];
+        let geometry = ConvGeometry { batch: 1, channels: 1, out_channels: 1, groups: 1, windows };
+        let rows = Rows::conv(&geometry).unwrap();
+        for padding in [false, true] {
+            let want = mean(&numbers, &pool, padding);
+            let counts = pool.counts(padding);
+            let mut out = vec![0f32; 72];
+            means_of_windows(Isa::best(), (&rows, &counts), &x, 3, grid, &mut out);
+            let at = |i: usize| i / 36 * 36 + i % 12 * 3 + i % 36 / 12;
+            let got: Vec<f32> = (0..72).map(|i| out[at(i)]).collect();
+            assert_eq!(bits(&got), bits(&want));
+        }
+    }
+}
