@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{
     Arg, ArgAction, Args as ArgGroup, Command, CommandFactory, Parser, Subcommand, ValueEnum,
@@ -9,7 +10,8 @@ use vairun::graph::Dim;
 use vairun::{Builder, Exec, Isa, Model, Port};
 
 use crate::failure::{Done, Failure};
-use crate::verbs::{bench, extract, help, inspect, ops, run};
+use crate::vary::VaryArgs;
+use crate::verbs::{bench, check, diff, extract, help, inspect, ops, run};
 
 /// Runs quantized ONNX models bit for bit, shows every tensor, and finds the first one that is wrong.
 #[derive(Debug, Parser)]
@@ -72,6 +74,10 @@ impl Color {
 pub(crate) enum Verb {
     /// Run a model
     Run(Box<run::RunArgs>),
+    /// Compare a model with reference tensors: what is the same, where it begins to differ, and why
+    Check(Box<check::CheckArgs>),
+    /// Compare two sets of tensors, or two models on the same input
+    Diff(Box<diff::DiffArgs>),
     /// Show what is in a model, and whether every node is supported
     Inspect(inspect::InspectArgs),
     /// List the operators
@@ -88,6 +94,8 @@ impl Verb {
     pub(crate) fn run(&self, global: &Global) -> Done {
         match self {
             Self::Run(args) => run::run(args, global),
+            Self::Check(args) => check::check(args, global),
+            Self::Diff(args) => diff::diff(args, global),
             Self::Inspect(args) => inspect::inspect(args),
             Self::Ops(args) => ops::ops(args),
             Self::Bench(args) => bench::bench(args),
@@ -119,6 +127,8 @@ pub(crate) struct ModelArgs {
     /// Compute what no specification defines as the reference does: an unknown rounding method gives 0
     #[arg(long, help_heading = "Execution")]
     pub(crate) permissive: bool,
+    #[command(flatten)]
+    pub(crate) vary: VaryArgs,
 }
 
 /// [`Exec`] as a word.
@@ -144,7 +154,14 @@ impl ModelArgs {
 
     /// Loads the model.
     pub(crate) fn load(&self) -> Result<Model, Failure> {
-        let builder = self.builder();
+        let vary = self.vary.read()?;
+        let model = self.load_by(&self.builder().provider(Arc::new(vary.varied.clone())))?;
+        vary.check_used()?;
+        Ok(model)
+    }
+
+    /// Loads the model with these settings.
+    fn load_by(&self, builder: &Builder) -> Result<Model, Failure> {
         let model = if is_stdin(&self.model) {
             builder.from_reader(std::io::stdin().lock())?
         } else {
@@ -189,7 +206,7 @@ pub(crate) fn is_stdin(path: &Path) -> bool {
 }
 
 /// `NAME=N`; the last `=` counts, as exporters write names with any character.
-fn dim(text: &str) -> Result<(String, usize), String> {
+pub(crate) fn dim(text: &str) -> Result<(String, usize), String> {
     let (name, n) = text.rsplit_once('=').ok_or("expected NAME=N")?;
     Ok((name.to_owned(), n.parse().map_err(|_| format!("`{n}` is no number"))?))
 }

@@ -2,8 +2,9 @@ use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
 
-use vairun::Error;
 use vairun::tensor::files::{FileError, FileErrorKind};
+use vairun::{Error, ObserverError};
+use vairun_compare::GoldenError;
 
 /// Why a command ends without a result.
 #[derive(Debug)]
@@ -32,7 +33,6 @@ pub(crate) type Done = Result<Verdict, Failure>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Pass,
-    #[allow(dead_code)] // for the verbs that compare
     Differs,
 }
 
@@ -47,6 +47,11 @@ impl Failure {
 
     pub(crate) fn input(text: impl Display) -> Self {
         Self { kind: Kind::Input, message: text.to_string() }
+    }
+
+    /// What an observer of a run said: a golden that cannot be read, or a dump that cannot be written.
+    pub(crate) fn from_observer(error: &ObserverError) -> Self {
+        if error.is::<GoldenError>() { Self::input(error) } else { Self::usage(error) }
     }
 
     /// The same with an advice on a line of its own.
@@ -80,7 +85,8 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::Inputs(_) => Self::input(error),
-            Error::Setting(_) | Error::Observer(_) => Self::usage(error),
+            Error::Observer(error) => Self::from_observer(&error),
+            Error::Setting(_) => Self::usage(error),
             _ => Self::model(error),
         }
     }

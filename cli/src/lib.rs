@@ -3,14 +3,18 @@
 //! A verb is a file in `verbs/`. Results go to stdout; how they came to be, and what is wrong, to stderr.
 
 mod args;
+mod compare;
 mod dump;
+mod engine;
 mod failure;
 mod inputs;
 mod logging;
+mod mismatches;
 mod numbers;
 mod outputs;
 mod progress;
 mod table;
+mod vary;
 mod verbs;
 
 use std::process::ExitCode;

@@ -57,6 +57,19 @@ impl InputArgs {
         model: &Model,
         dims: &BTreeMap<String, usize>,
     ) -> Result<Vec<Given>, Failure> {
+        let mut found = self.from_files(model, dims)?;
+        if self.random || self.input.is_empty() {
+            self.draw_missing(model, dims, &mut found)?;
+        }
+        Ok(found)
+    }
+
+    /// The values that files give.
+    pub(crate) fn from_files(
+        &self,
+        model: &Model,
+        dims: &BTreeMap<String, usize>,
+    ) -> Result<Vec<Given>, Failure> {
         let ports = model.inputs();
         let shapes = Shapes { given: &self.shape, dims };
         self.check_names(ports)?;
@@ -65,15 +78,24 @@ impl InputArgs {
             let spec = Spec::parse(text, ports);
             file::read(&spec, ports, &shapes, &mut found)?;
         }
-        if self.random || self.input.is_empty() {
-            let random = Random { seed: self.seed, ranges: &self.range };
-            for port in ports.iter().filter(|port| !port.has_default) {
-                if found.iter().all(|given| given.name != port.name) {
-                    found.push(random.draw(port, &shapes)?);
-                }
+        Ok(found)
+    }
+
+    /// Draws what has no value and no default.
+    pub(crate) fn draw_missing(
+        &self,
+        model: &Model,
+        dims: &BTreeMap<String, usize>,
+        found: &mut Vec<Given>,
+    ) -> Result<(), Failure> {
+        let (ports, shapes) = (model.inputs(), Shapes { given: &self.shape, dims });
+        let random = Random { seed: self.seed, ranges: &self.range };
+        for port in ports.iter().filter(|port| !port.has_default) {
+            if found.iter().all(|given| given.name != port.name) {
+                found.push(random.draw(port, &shapes)?);
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// An option for an input that the model does not have is a mistake.

@@ -1,6 +1,8 @@
 //! One file for each verb.
 
 pub(crate) mod bench;
+pub(crate) mod check;
+pub(crate) mod diff;
 pub(crate) mod extract;
 pub(crate) mod help;
 pub(crate) mod inspect;

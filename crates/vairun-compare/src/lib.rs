@@ -4,7 +4,10 @@
 //! makes a [`Report`]. Comparison fails closed: NaN against a number, another shape, a missing tensor, nothing
 //! compared are failures. The crate does not print.
 
+mod again;
 mod check;
+mod diff;
+mod explain;
 pub mod golden;
 mod measure;
 mod metrics;
@@ -15,12 +18,19 @@ mod report;
 mod rule;
 mod rules;
 
-pub use check::Check;
+pub use check::{
+    Check, Engine, EngineError, Found, Mismatches, Names, Pairing, Settings, cast, check,
+};
+pub use diff::{Layer, ModelDiff, diff_models, diff_tensors};
+pub use explain::{Sweep, SweepRow, sweep};
 pub use golden::{Content, Entry, GoldenError, GoldenSource, Hint, MemoryGolden, Place};
 pub use measure::{Incomparable, Subject, measure};
 pub use metrics::{Channels, Classes, Element, Metrics, Range, Sides, Steps};
 pub use quantizer::{Kind, Quantizer};
 pub use quantizers::Quantizers;
-pub use report::{Comparison, Reading, Record, Report, Role, SCHEMA, Status, Summary, Unmatched};
+pub use report::{
+    Comparison, Diagnosis, Explanation, Mode, Reading, Record, Report, Role, SCHEMA, Status,
+    Summary, Unmatched,
+};
 pub use rule::{Elements, Rule, Verdict};
 pub use rules::{Limit, RuleError, Rules};

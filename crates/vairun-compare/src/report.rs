@@ -20,6 +20,11 @@ pub struct Report {
     pub golden: Vec<String>,
     /// The options for rules, as they were given.
     pub rules: Vec<String>,
+    /// How the model was compared.
+    pub mode: Mode,
+    /// What else the reader must know: where inputs came from, what was not examined.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// The counts.
     pub summary: Summary,
     /// One for each golden tensor that has its counterpart in the model, in execution order.
@@ -45,7 +50,7 @@ pub struct Summary {
     pub guilty: usize,
     /// Tensors that only inherit a difference.
     pub inherited: usize,
-    /// The first tensor in execution order that fails.
+    /// The first tensor in execution order that fails by itself; where that is not known, the first that fails.
     pub first: Option<String>,
     /// Why the check fails although no tensor does; empty otherwise.
     pub problem: Option<String>,
@@ -80,6 +85,48 @@ pub struct Record {
     pub isolated: Option<Comparison>,
     /// What follows.
     pub status: Status,
+    /// Why it fails, where that was examined.
+    #[serde(default)]
+    pub diagnosis: Option<Diagnosis>,
+}
+
+/// What was found out about a tensor that fails by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diagnosis {
+    /// The tensors that the golden has (or inputs of the model) from which this one was computed again.
+    pub from: Vec<String>,
+    /// The nodes between them and the tensor, constants excepted.
+    pub nodes: Vec<String>,
+    /// The explanations that hold, the best first. Empty: none of those that were tried does.
+    pub explanations: Vec<Explanation>,
+}
+
+/// One explanation that holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// Which one, as a word that stays the same: `rounding`, `constant_offset`, …
+    pub cause: String,
+    /// What is the case, with its numbers.
+    pub text: String,
+    /// Elements that differ, and those that still do when the explanation is applied.
+    pub differing: u64,
+    /// See `differing`.
+    pub left: u64,
+    /// Options of `vairun check` that prove it or let it pass.
+    pub proof: Option<String>,
+}
+
+/// How a model is compared with a golden.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// As the model runs, and where something differs each node fed with the golden's tensors as well.
+    #[default]
+    Both,
+    /// As the model runs.
+    Cumulative,
+    /// Each node fed with the golden's tensors.
+    Isolated,
 }
 
 /// How a golden tensor was read and why it stands for this one.
@@ -110,6 +157,8 @@ pub enum Role {
     Input,
     /// Neither.
     Inner,
+    /// A constant that stands in the file.
+    Parameter,
     /// An output.
     Output,
 }
@@ -186,12 +235,14 @@ impl Report {
             inputs_differ,
             guilty: count(Status::Guilty),
             inherited: count(Status::Inherited),
-            first: self
-                .records
-                .iter()
-                .find(|record| !record.pass())
-                .map(|record| record.name.clone()),
+            first: self.first_failing().map(|record| record.name.clone()),
             problem,
         };
+    }
+
+    /// The first tensor in execution order that fails by itself; where none does, the first that fails.
+    pub fn first_failing(&self) -> Option<&Record> {
+        let guilty = self.records.iter().find(|record| record.status == Status::Guilty);
+        guilty.or_else(|| self.records.iter().find(|record| !record.pass()))
     }
 }

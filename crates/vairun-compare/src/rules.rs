@@ -1,5 +1,6 @@
-use std::cell::Cell;
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use globset::{Glob, GlobMatcher};
 use thiserror::Error;
@@ -37,7 +38,8 @@ struct RuleOption {
     glob: Option<GlobMatcher>,
     value: f64,
     text: String,
-    used: Cell<bool>,
+    /// Shared with clones: any of them may have been of use.
+    used: Arc<AtomicBool>,
 }
 
 /// An option that cannot be read.
@@ -124,7 +126,7 @@ impl Rules {
         })?;
         let glob = glob.map(|glob| glob.compile_matcher());
         let text = format!("{limit} {text}");
-        self.options.push(RuleOption { limit, glob, value, text, used: Cell::new(false) });
+        self.options.push(RuleOption { limit, glob, value, text, used: Arc::default() });
         Ok(self)
     }
 
@@ -158,7 +160,7 @@ impl Rules {
     pub fn unused(&self) -> Vec<String> {
         self.options
             .iter()
-            .filter(|option| !option.used.get())
+            .filter(|option| !option.used.load(Ordering::Relaxed))
             .map(|option| option.text.clone())
             .collect()
     }
@@ -172,7 +174,7 @@ impl Rules {
         let fits =
             |option: &&RuleOption| option.limit == limit && option.applies(name, kind, float);
         let fitting: Vec<_> = self.options.iter().filter(fits).collect();
-        fitting.iter().for_each(|option| option.used.set(true));
+        fitting.iter().for_each(|option| option.used.store(true, Ordering::Relaxed));
         let named = fitting.iter().rev().find(|option| option.glob.is_some());
         // A pattern for the steps of a tensor takes the place of a tolerance for all, and the other way round.
         if named.is_none() && limit.is_elementwise() && self.names_elements(name, kind, float) {

@@ -25,5 +25,6 @@ pub mod round;
 pub mod spread;
 pub mod transcendental;
 pub mod vai;
+pub mod variation;
 mod vector;
 pub mod vitis_onnx;

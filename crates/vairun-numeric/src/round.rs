@@ -43,6 +43,32 @@ impl Round {
         Self::ALL.get(usize::try_from(code.checked_sub(2)?).ok()?).copied()
     }
 
+    /// The name of the rule for users: `half-up`, `half-even`, …
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::HalfUp => "half-up",
+            Self::HalfAway => "half-away",
+            Self::Floor => "floor",
+            Self::HalfUpBelowZeroElseEven => "mixed",
+            Self::HalfTowardZero => "half-zero",
+            Self::Ceil => "ceil",
+            Self::HalfEven => "half-even",
+        }
+    }
+
+    /// The rule of that name; the names that others use (`dpu`, `std`, `py3`) and vai's codes are known too.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let other = match name {
+            "dpu" => "half-up",
+            "std" => "half-away",
+            "py3" | "onnx" => "half-even",
+            "half-down" => "half-zero",
+            own => own,
+        };
+        let code = || Self::from_vai(name.parse().ok()?);
+        Self::ALL.into_iter().find(|round| round.name() == other).or_else(code)
+    }
+
     /// The code of the rule in the vai family; the inverse of [`Round::from_vai`].
     pub fn vai_code(self) -> i8 {
         2 + self as i8

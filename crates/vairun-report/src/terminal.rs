@@ -3,6 +3,7 @@ use vairun_compare::{Comparison, Record, Report, Role, Status};
 use crate::number::{cosine, count, percent, plural, short};
 use crate::style::{Style, Tone};
 use crate::table::{Align, Table};
+use crate::why::{guilt, why};
 
 /// Rows of the table before what passes is folded.
 const ROWS: usize = 24;
@@ -19,6 +20,7 @@ pub fn terminal(report: &Report, style: &Style) -> String {
     }
     text.push('\n');
     text += &first(report, style);
+    text += &why(report, style);
     text += &unmatched(report, style);
     text += &verdict_line(report, style);
     text
@@ -38,7 +40,7 @@ pub fn one_line(report: &Report) -> String {
     if let Some(problem) = &summary.problem {
         return format!("FAIL {counts} {problem}");
     }
-    let first = report.records.iter().find(|record| !record.pass());
+    let first = report.first_failing();
     let difference = first.and_then(Record::comparison).and_then(|c| c.metrics.as_ref());
     let difference =
         difference.map_or_else(String::new, |m| format!(" max|Δ|={}", short(m.max_abs)));
@@ -58,6 +60,7 @@ fn head(report: &Report, style: &Style) -> String {
         (n, 0) => format!("{} equal", plural(n, "input")),
         (n, differ) => format!("{differ} of {} differ", plural(n, "input")),
     };
+    report.notes.iter().for_each(|note| text += &format!("{note}\n"));
     let matched = report.records.len();
     text + &format!(
         "{} of {} matched · {inputs}\n",
@@ -80,7 +83,7 @@ fn table(report: &Report, style: &Style) -> String {
         ("cosine", Align::Right),
         ("verdict", Align::Left),
     ]);
-    let first = report.records.iter().position(|record| !record.pass());
+    let first = report.first_failing().map(|record| (&record.name, record.order));
     let fold = !style.all && report.records.len() > ROWS;
     let mut place = 0;
     let mut failing = 0;
@@ -96,7 +99,8 @@ fn table(report: &Report, style: &Style) -> String {
             (true, false) => same.min(ROWS.saturating_sub(failing)),
         };
         for (i, record) in rest.iter().enumerate().take(shown) {
-            let tail = if Some(place + i) == first { "◀ first that differs" } else { "" };
+            let is_first = first == Some((&record.name, record.order));
+            let tail = if is_first { "◀ first that differs" } else { "" };
             table.row(tone(record.status), cells(record, place + i), tail);
         }
         if shown < same {
@@ -163,9 +167,7 @@ fn tone(status: Status) -> Tone {
 
 /// What is known of the first tensor that fails.
 fn first(report: &Report, style: &Style) -> String {
-    let Some(record) = report.records.iter().find(|record| !record.pass()) else {
-        return String::new();
-    };
+    let Some(record) = report.first_failing() else { return String::new() };
     let title = Tone::Bad.paint(style, &format!("{}: ", record.name));
     let Some(comparison) = record.comparison() else {
         return format!("{title}the golden has it, the run did not make it\n\n");
@@ -233,9 +235,7 @@ fn verdict_line(report: &Report, style: &Style) -> String {
     if failed > 0 {
         parts.push(format!("{failed} of {} fail", plural(summary.compared, "tensor")));
     }
-    if summary.guilty + summary.inherited > 0 {
-        parts.push(format!("{} by themselves, {} inherit", summary.guilty, summary.inherited));
-    }
+    parts.extend(guilt(report));
     if summary.inputs_differ > 0 {
         parts.push(format!(
             "{} differ: compare the preprocessing first",

@@ -57,10 +57,11 @@ fn check(golden: &[(&str, &[f32])], rules: &Rules) -> Report {
     let tensors =
         golden.iter().map(|(name, data)| ((*name).to_owned(), Tensor::vector(data.to_vec())));
     let golden = MemoryGolden::new("golden", tensors);
-    let mut check = Check::new(&graph, &golden, rules);
+    let names = Names::new(&golden, &graph);
+    let mut check = Check::new(&graph, &names, rules);
     let x = Tensor::vector(vec![1f32, 2.0]);
     plan.run(vec![Some(x.into())], Some(&mut check)).unwrap();
-    check.finish("model.onnx")
+    check.finish("model.onnx").unwrap()
 }
 
 fn status(report: &Report) -> Vec<(&str, bool)> {
@@ -125,7 +126,8 @@ fn what_the_run_did_not_make_is_missing() {
     let graph = graph();
     let golden = MemoryGolden::new("golden", [("d".to_owned(), Tensor::scalar(1f32))]);
     let rules = Rules::new();
-    let report = Check::new(&graph, &golden, &rules).finish("model.onnx");
+    let names = Names::new(&golden, &graph);
+    let report = Check::new(&graph, &names, &rules).finish("model.onnx").unwrap();
     assert!(!report.passed());
     assert_eq!(report.records[0].status, Status::Missing);
 }

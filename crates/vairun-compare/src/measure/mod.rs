@@ -4,7 +4,7 @@
 //! sums do not depend on the number of threads.
 
 mod block;
-mod channels;
+pub(crate) mod channels;
 mod classes;
 pub(crate) mod lanes;
 mod steps;

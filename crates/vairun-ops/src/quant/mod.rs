@@ -19,3 +19,4 @@ pub mod quantize_linear;
 pub mod vai_dequantize_linear;
 pub mod vai_fix_neuron;
 pub mod vai_quantize_linear;
+pub mod varied;

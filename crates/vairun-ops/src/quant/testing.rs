@@ -58,7 +58,7 @@ impl Node {
         Self { constant: false, ..self }
     }
 
-    fn try_build(&self) -> Result<Box<dyn Operator>, String> {
+    fn built_by(&self, provider: &dyn Provider) -> Option<Result<Box<dyn Operator>, String>> {
         let input = |tensor| {
             let constant = self.constant.then_some(tensor);
             Some(InputSpec { name: "input", dtype: None, constant, fixed: self.constant })
@@ -71,8 +71,23 @@ impl Node {
             outputs: vec![Some("y")],
             permissive: self.permissive,
         };
-        let built = OwnOps.build(&spec).expect("the operator is listed");
-        built.map_err(|error| error.to_string())
+        Some(provider.build(&spec)?.map_err(|error| error.to_string()))
+    }
+
+    fn try_build(&self) -> Result<Box<dyn Operator>, String> {
+        self.built_by(&OwnOps).expect("the operator is listed")
+    }
+
+    /// Whether another provider leaves the node alone.
+    pub(crate) fn declined_by(&self, provider: &dyn Provider) -> bool {
+        self.built_by(provider).is_none()
+    }
+
+    /// The first output of the operator that another provider makes.
+    pub(crate) fn run_by(&self, provider: &dyn Provider) -> Tensor {
+        let operator = self.built_by(provider).expect("the provider has it").unwrap();
+        let outputs = operator.run(Inputs::of(self.inputs.clone()), &mut NoBodies).unwrap();
+        outputs.into_iter().next().unwrap().into_tensor().unwrap()
     }
 
     pub(crate) fn build(&self) -> Box<dyn Operator> {

@@ -1,27 +1,57 @@
+//! A model against a golden: what is the same, where it begins to differ.
+//!
+//! [`Check`] watches one run and compares what it makes; [`check()`](run::check) makes the runs that are needed and puts
+//! their records together.
+
+mod constants;
+mod merge;
+mod pairing;
+mod run;
+mod substitute;
+
 use std::collections::{HashMap, HashSet};
 
 use vairun_exec::{NodeEvent, Observer, ObserverError};
 use vairun_graph::Graph;
 use vairun_tensor::{DType, Tensor, Value};
 
-use crate::golden::{Content, GoldenSource};
+pub(crate) use constants::{Constants, with_constants};
+pub use pairing::{Found, Names, Pairing};
+pub use run::{Engine, EngineError, Settings, check};
+pub use substitute::cast;
+pub(crate) use substitute::substitute;
+
 use crate::measure::{Subject, measure};
+use crate::quantizer::Kind;
 use crate::quantizers::Quantizers;
 use crate::report::{Comparison, Reading, Record, Report, Role, SCHEMA, Status, Unmatched};
+use crate::rule::Verdict;
 use crate::rules::Rules;
 
 /// Compares what a run makes with a golden, while it runs.
 ///
-/// Give it to [`vairun_exec::Plan::run`] as the observer, then ask for the report.
+/// Give it to [`vairun_exec::Plan::run`] as the observer, then ask for the report. Golden tensors are read one at a
+/// time, when their counterpart is made.
 pub struct Check<'a> {
     graph: &'a Graph,
-    golden: &'a dyn GoldenSource,
+    pairing: &'a dyn Pairing,
     rules: &'a Rules,
     quantizers: Quantizers,
-    by_name: HashMap<&'a str, usize>,
     outputs: HashSet<&'a str>,
     seen: HashSet<usize>,
     records: Vec<Record>,
+    /// Where nodes are fed with the golden's tensors: those of the node that has just run.
+    fresh: Option<HashMap<String, Tensor>>,
+    mismatches: Option<&'a mut dyn Mismatches>,
+}
+
+/// Somebody who wants both sides of what fails.
+pub trait Mismatches: Send {
+    /// A tensor that fails: what the model makes, and the golden.
+    ///
+    /// # Errors
+    /// Any error ends the check.
+    fn add(&mut self, record: &Record, got: &Tensor, want: &Tensor) -> Result<(), ObserverError>;
 }
 
 /// A tensor that the run has made.
@@ -34,23 +64,38 @@ struct Made<'a> {
 }
 
 impl<'a> Check<'a> {
-    /// A check of the graph against `golden`.
-    pub fn new(graph: &'a Graph, golden: &'a dyn GoldenSource, rules: &'a Rules) -> Self {
-        let entries = golden.entries().iter().enumerate();
+    /// A check of the graph as it runs.
+    pub fn new(graph: &'a Graph, pairing: &'a dyn Pairing, rules: &'a Rules) -> Self {
         Self {
             graph,
-            golden,
+            pairing,
             rules,
             quantizers: Quantizers::of(graph),
-            by_name: entries.map(|(i, entry)| (entry.name.as_str(), i)).collect(),
             outputs: graph.outputs.iter().map(|&id| graph.name_of(id)).collect(),
             seen: HashSet::new(),
             records: Vec::new(),
+            fresh: None,
+            mismatches: None,
         }
     }
 
+    /// Shows what fails to somebody.
+    #[must_use]
+    pub fn with_mismatches(self, mismatches: Option<&'a mut dyn Mismatches>) -> Self {
+        Self { mismatches, ..self }
+    }
+
+    /// A check in which each node is fed with the golden's tensors, where it has them.
+    pub fn isolated(graph: &'a Graph, pairing: &'a dyn Pairing, rules: &'a Rules) -> Self {
+        Self { fresh: Some(HashMap::new()), ..Self::new(graph, pairing, rules) }
+    }
+
     /// What was found. `model` is the model's name for the reader.
-    pub fn finish(mut self, model: &str) -> Report {
+    ///
+    /// # Errors
+    /// A golden that cannot be read.
+    pub fn finish(mut self, model: &str) -> Result<Report, ObserverError> {
+        self.compare_parameters()?;
         self.add_missing();
         let unmatched = self.unmatched();
         let checked: HashSet<_> = self.records.iter().map(|record| record.name.as_str()).collect();
@@ -61,60 +106,63 @@ impl<'a> Check<'a> {
             schema: SCHEMA.to_owned(),
             vairun: env!("CARGO_PKG_VERSION").to_owned(),
             model: model.to_owned(),
-            golden: vec![self.golden.description()],
+            golden: vec![self.pairing.golden().description()],
             rules: self.rules.describe(),
+            mode: crate::report::Mode::Cumulative,
+            notes: Vec::new(),
             summary: crate::report::Summary::default(),
             unmatched,
             unchecked_outputs,
             records: self.records,
         };
         report.summarize();
-        report
+        Ok(report)
     }
 
     fn compare(&mut self, made: Made, value: &Value) -> Result<(), ObserverError> {
-        let Some(&index) = self.by_name.get(made.name) else { return Ok(()) };
+        let Some(index) = self.pairing.find(made.name) else { return Ok(()) };
         let Ok(tensor) = value.as_tensor() else {
             self.seen.insert(index);
             self.records.push(self.not_a_tensor(made, index, value.kind()));
             return Ok(());
         };
-        let want = match self.golden.load(index)? {
-            Content::Tensor(want) => want,
-            Content::Raw(_) | Content::Numbers(_) => return Ok(()),
-        };
+        let (kind, quantizer) = self.quantizers.describe(made.name, tensor);
+        let found = self.pairing.read(index, made.name, tensor, kind, quantizer.as_ref())?;
         self.seen.insert(index);
-        let record = self.record(made, index, tensor, &want);
+        let blank = Record { kind, quantizer, golden: found.reading, ..self.blank(made, index) };
+        let record = self.judged(blank, tensor, &found.tensor);
+        if let Some(mismatches) = self.mismatches.as_deref_mut().filter(|_| !record.pass()) {
+            mismatches.add(&record, tensor, &found.tensor)?;
+        }
         self.records.push(record);
+        if let Some(fresh) = &mut self.fresh {
+            fresh.insert(self.records[self.records.len() - 1].name.clone(), found.tensor);
+        }
         Ok(())
     }
 
-    fn record(&self, made: Made, index: usize, got: &Tensor, want: &Tensor) -> Record {
-        let (kind, quantizer) = self.quantizers.describe(made.name, got);
-        let rule = self.rules.rule_for(made.name, kind, is_wide_float(got.dtype()));
+    fn judged(&self, blank: Record, got: &Tensor, want: &Tensor) -> Record {
+        let rule = self.rules.rule_for(&blank.name, blank.kind, is_wide_float(got.dtype()));
         let subject = Subject {
-            kind,
-            quantizer: quantizer.as_ref(),
+            kind: blank.kind,
+            quantizer: blank.quantizer.as_ref(),
             elements: rule.elements,
-            scores: made.role == Role::Output,
+            scores: blank.role == Role::Output,
         };
         let measured = measure(got, want, &subject);
         let verdict = rule.judge(&measured);
         let status = if verdict.pass { Status::Pass } else { Status::Fail };
-        let cumulative = Some(Comparison { verdict, metrics: measured.ok() });
         Record {
             dtype: got.dtype().name().to_owned(),
             shape: got.shape().to_vec(),
-            kind,
-            quantizer,
-            cumulative,
+            cumulative: Some(Comparison { verdict, metrics: measured.ok() }),
             status,
-            ..self.blank(made, index)
+            ..blank
         }
     }
 
     fn not_a_tensor(&self, made: Made, index: usize, kind: &str) -> Record {
-        let verdict = crate::rule::Verdict {
+        let verdict = Verdict {
             pass: false,
             rule: "exact".to_owned(),
             reasons: vec![format!("a {kind}, expected a tensor")],
@@ -136,17 +184,33 @@ impl<'a> Check<'a> {
             role: made.role,
             dtype: String::new(),
             shape: Vec::new(),
-            kind: crate::Kind::Plain,
+            kind: Kind::Plain,
             quantizer: None,
             golden: Reading {
-                name: self.golden.entries()[index].name.clone(),
-                read_as: String::new(),
-                matched_by: "same name".to_owned(),
+                name: self.pairing.golden().entries()[index].name.clone(),
+                ..Reading::default()
             },
             cumulative: None,
             isolated: None,
             status: Status::Missing,
+            diagnosis: None,
         }
+    }
+
+    /// Constants that stand in the file, where the golden has them.
+    fn compare_parameters(&mut self) -> Result<(), ObserverError> {
+        let graph = self.graph;
+        for (&id, tensor) in &graph.initializers {
+            let name = graph.name_of(id);
+            let again = self.pairing.find(name).is_some_and(|index| self.seen.contains(&index));
+            if !again {
+                let op = String::new();
+                let made = Made { name, node: "", op, order: 0, role: Role::Parameter };
+                self.compare(made, &tensor.clone().into())?;
+            }
+        }
+        self.records.sort_by_key(|record| record.order);
+        Ok(())
     }
 
     /// What the model names and the golden has, but the run did not make.
@@ -154,7 +218,7 @@ impl<'a> Check<'a> {
         let order = self.records.last().map_or(0, |record| record.order + 1);
         let producers = self.graph.producers();
         for (value, producer) in self.graph.values.iter().zip(producers) {
-            let Some(&index) = self.by_name.get(value.name.as_str()) else { continue };
+            let Some(index) = self.pairing.find(&value.name) else { continue };
             let Some(producer) = producer.filter(|_| !self.seen.contains(&index)) else { continue };
             let node = &self.graph.nodes[producer];
             let made = Made {
@@ -170,12 +234,13 @@ impl<'a> Check<'a> {
     }
 
     fn unmatched(&self) -> Vec<Unmatched> {
-        let entries = self.golden.entries().iter().enumerate();
-        let parameter =
-            |name: &str| self.graph.initializers.keys().any(|&id| self.graph.name_of(id) == name);
+        let entries = self.pairing.golden().entries().iter().enumerate();
         entries
-            .filter(|(i, entry)| !self.seen.contains(i) && !parameter(&entry.name))
-            .map(|(_, entry)| Unmatched { name: entry.name.clone(), closest: Vec::new() })
+            .filter(|(i, _)| !self.seen.contains(i))
+            .map(|(i, entry)| Unmatched {
+                name: entry.name.clone(),
+                closest: self.pairing.closest(i),
+            })
             .collect()
     }
 
@@ -185,7 +250,7 @@ impl<'a> Check<'a> {
 }
 
 /// Floats of more than 8 bits; narrower ones are codes of a kind and compare exactly.
-fn is_wide_float(dtype: DType) -> bool {
+pub(crate) fn is_wide_float(dtype: DType) -> bool {
     dtype.is_float() && dtype.bits().is_some_and(|bits| bits > 8)
 }
 
@@ -199,6 +264,9 @@ impl Observer for Check<'_> {
     }
 
     fn node(&mut self, event: &NodeEvent) -> Result<(), ObserverError> {
+        if let Some(fresh) = &mut self.fresh {
+            fresh.clear();
+        }
         let scoped = |name: &str| format!("{}{name}", event.scope);
         for (name, value) in event.outputs {
             if let Ok(tensor) = value.as_tensor() {
@@ -217,6 +285,11 @@ impl Observer for Check<'_> {
             self.compare(made, value)?;
         }
         Ok(())
+    }
+
+    fn substitute(&mut self, name: &str, value: &Value) -> Option<Value> {
+        let want = self.fresh.as_mut()?.remove(name)?;
+        substitute(value.as_tensor().ok()?, &want).map(Value::from)
     }
 }
 

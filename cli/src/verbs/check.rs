@@ -1,0 +1,243 @@
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use vairun::graph::Dim;
+use vairun::{Model, Port, Tensor, Value};
+use vairun_compare::golden::open_all;
+use vairun_compare::{
+    GoldenSource, Kind, Mode, Names, Pairing, Report, Rules, Settings, Sweep, cast, sweep,
+};
+
+use crate::args::{Global, ModelArgs};
+use crate::compare::{RuleArgs, check_used};
+use crate::engine::ModelEngine;
+use crate::failure::{Done, Failure, Verdict};
+use crate::inputs::{Given, InputArgs, bind};
+use crate::mismatches::SaveMismatches;
+use crate::progress::Progress;
+
+/// Compares a model with reference tensors: what is the same, where it begins to differ, and why.
+///
+/// Every tensor that the golden has is compared while the model runs. Where something differs each node is fed with the
+/// golden's own tensors as well: what then still differs is guilty, the rest has inherited. Inputs come from -i, else
+/// from the golden.
+#[derive(Args, Debug)]
+#[command(mut_arg("model", |arg| arg.required(false).default_value("")))]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Reference tensors: .npz, .npy, .safetensors, a folder or dump of any tool (`vairun help golden`); repeatable
+    /// [default: XLNX_GOLDEN_DIR]
+    #[arg(long, value_name = "PATH", help_heading = "Compare")]
+    golden: Vec<PathBuf>,
+    #[command(flatten)]
+    inputs: InputArgs,
+    #[command(flatten)]
+    rules: RuleArgs,
+    /// Feed each node with the golden's tensors only
+    #[arg(long, conflicts_with = "cumulative", help_heading = "Compare")]
+    isolated: bool,
+    /// Compare as the model runs only
+    #[arg(long, help_heading = "Compare")]
+    cumulative: bool,
+    /// Look for explanations for the first N tensors that fail by themselves
+    #[arg(long, value_name = "N", default_value_t = 8, help_heading = "Compare")]
+    explain: usize,
+    /// Try every rounding on every quantizer
+    #[arg(long, help_heading = "Compare")]
+    sweep_rounding: bool,
+    /// Write what fails, both sides: DIR/got and DIR/golden
+    #[arg(long, value_name = "DIR", help_heading = "Report")]
+    save_mismatch: Option<PathBuf>,
+    /// Judge an earlier report again by the rules that are given now, without a run
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["golden", "save_mismatch", "sweep_rounding"], help_heading = "Report")]
+    from_report: Option<PathBuf>,
+    /// Write the report; the format is that of the extension: .json (repeatable)
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    report: Vec<PathBuf>,
+    /// Show every tensor, also those that pass
+    #[arg(long, help_heading = "Report")]
+    all: bool,
+}
+
+pub(crate) fn check(args: &CheckArgs, global: &Global) -> Done {
+    let rules = args.rules.read()?;
+    let (report, swept) = match &args.from_report {
+        Some(path) => (judged_again(path, &rules)?, None),
+        None => run(args, &rules, global)?,
+    };
+    check_used(&rules)?;
+    args.report.iter().try_for_each(|path| write_report(path, &report))?;
+    print(&report, swept.as_ref(), args, global)?;
+    Ok(if report.passed() { Verdict::Pass } else { Verdict::Differs })
+}
+
+fn run(
+    args: &CheckArgs,
+    rules: &Rules,
+    global: &Global,
+) -> Result<(Report, Option<Sweep>), Failure> {
+    if args.model.model.as_os_str().is_empty() {
+        return Err(Failure::usage("no model is given").help("vairun check MODEL --golden PATH"));
+    }
+    let (paths, note) = golden_paths(args)?;
+    let golden = open_all(&paths).map_err(Failure::input)?;
+    let model = args.model.load()?;
+    let graph = &model.source().graph;
+    let pairing = Names::new(golden.as_ref(), graph);
+    let given = gather(args, &model, golden.as_ref(), &pairing)?;
+    let engine = ModelEngine {
+        builder: args.model.builder(),
+        varied: args.model.vary.read()?.varied,
+        model: model.clone(),
+        inputs: bind(&given),
+    };
+    let mode = match (args.isolated, args.cumulative) {
+        (true, _) => Mode::Isolated,
+        (_, true) => Mode::Cumulative,
+        _ => Mode::Both,
+    };
+    let settings = Settings { mode, explain: args.explain };
+    let title = args.model.title();
+    let mut save = args.save_mismatch.as_ref().map(|path| SaveMismatches::create(path, &title)).transpose()?;
+    let progress = Progress::start("checking", None, global);
+    let mismatches = save.as_mut().map(|save| save as &mut dyn vairun_compare::Mismatches);
+    let mut report =
+        vairun_compare::check(&engine, graph, &pairing, rules, &title, settings, mismatches)
+            .map_err(failed)?;
+    let swept =
+        args.sweep_rounding.then(|| sweep(&engine, graph, &pairing, rules, &report.records));
+    drop(progress);
+    report.rules.extend(args.model.vary.describe());
+    report.notes.splice(0..0, note.into_iter().chain(input_notes(&given)));
+    if let Some(save) = save {
+        save.finish()?;
+    }
+    Ok((report, swept))
+}
+
+/// What stopped a check: the model, or a golden that cannot be read.
+pub(super) fn failed(error: vairun_compare::EngineError) -> Failure {
+    match error.downcast::<vairun::Error>() {
+        Ok(error) => (*error).into(),
+        Err(error) => Failure::from_observer(&error),
+    }
+}
+
+fn golden_paths(args: &CheckArgs) -> Result<(Vec<PathBuf>, Option<String>), Failure> {
+    if !args.golden.is_empty() {
+        return Ok((args.golden.clone(), None));
+    }
+    match std::env::var_os("XLNX_GOLDEN_DIR").filter(|path| !path.is_empty()) {
+        Some(path) => {
+            let note = format!("golden from XLNX_GOLDEN_DIR: {}", path.display());
+            Ok((vec![path.into()], Some(note)))
+        }
+        None => Err(Failure::usage("no golden is given")
+            .help("--golden ref.npz, --golden deploy_check_data_int/, … (vairun help golden)")),
+    }
+}
+
+/// The inputs from -i, else from the golden, else at random where that is asked for.
+fn gather(
+    args: &CheckArgs,
+    model: &Model,
+    golden: &dyn GoldenSource,
+    pairing: &dyn Pairing,
+) -> Result<Vec<Given>, Failure> {
+    let dims = args.model.symbols();
+    let mut found = args.inputs.from_files(model, &dims)?;
+    for port in model.inputs() {
+        let is_given = found.iter().any(|given| given.name == port.name);
+        if let Some(value) = (!is_given).then(|| from_golden(port, pairing)).flatten().transpose()? {
+            let from = golden.description();
+            found.push(Given { name: port.name.clone(), value, from });
+        }
+    }
+    if args.inputs.random {
+        args.inputs.draw_missing(model, &dims, &mut found)?;
+    }
+    let missing: Vec<String> = model
+        .inputs()
+        .iter()
+        .filter(|port| !port.has_default && found.iter().all(|given| given.name != port.name))
+        .map(|port| format!("`{}`", port.name))
+        .collect();
+    if missing.is_empty() {
+        return Ok(found);
+    }
+    let what = format!(
+        "neither -i nor the golden gives the input{} {}",
+        if missing.len() == 1 { "" } else { "s" },
+        missing.join(", ")
+    );
+    Err(Failure::input(what).help("-i NAME=FILE, or --random where the golden was made with `vairun run --random`"))
+}
+
+/// An input of the model that the golden has.
+fn from_golden(port: &Port, pairing: &dyn Pairing) -> Option<Result<Value, Failure>> {
+    let index = pairing.find(&port.name)?;
+    let made = stand_in(port);
+    let found = pairing.read(index, &port.name, &made, Kind::Plain, None).map_err(Failure::input);
+    Some(found.map(|found| {
+        let dtype = port.dtype.unwrap_or(found.tensor.dtype());
+        cast(&found.tensor, dtype).unwrap_or(found.tensor).into()
+    }))
+}
+
+/// A tensor as the model declares it, for goldens that do not say what they hold.
+fn stand_in(port: &Port) -> Tensor {
+    let dims = port.shape.iter().flatten();
+    let shape: Vec<usize> = dims.map(|dim| if let Dim::Fixed(n) = dim { *n } else { 1 }).collect();
+    let dtype = port.dtype.unwrap_or(vairun::DType::F32);
+    let count = shape.iter().try_fold(1usize, |n, &dim| n.checked_mul(dim)).filter(|&n| n <= 1 << 30);
+    let bytes = count.zip(dtype.carrier().bytes()).map(|(n, width)| vec![0; n * width]);
+    bytes
+        .and_then(|bytes| Tensor::from_le_bytes(dtype, &shape, &bytes).ok())
+        .unwrap_or_else(|| Tensor::scalar(0f32))
+}
+
+fn input_notes(given: &[Given]) -> Vec<String> {
+    given.iter().map(|given| format!("input {} from {}", given.name, given.from)).collect()
+}
+
+fn judged_again(path: &std::path::Path, rules: &Rules) -> Result<Report, Failure> {
+    let read = std::fs::read_to_string(path);
+    let text = read.map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
+    let mut report = vairun_report::parse_json(&text)
+        .map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
+    report.judge_again(rules);
+    Ok(report)
+}
+
+fn write_report(path: &std::path::Path, report: &Report) -> Result<(), Failure> {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    let text = match extension.as_deref() {
+        Some("json") => vairun_report::json(report),
+        _ => {
+            let what = format!("--report {}: expected a file that ends in .json", path.display());
+            return Err(Failure::usage(what));
+        }
+    };
+    std::fs::write(path, text).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+}
+
+fn print(
+    report: &Report,
+    swept: Option<&Sweep>,
+    args: &CheckArgs,
+    global: &Global,
+) -> Result<(), Failure> {
+    let mut out = anstream::stdout();
+    if global.quiet {
+        writeln!(out, "{}", vairun_report::one_line(report))?;
+        return Ok(());
+    }
+    let style = vairun_report::Style { all: args.all, ..crate::compare::style() };
+    write!(out, "{}", vairun_report::terminal(report, &style))?;
+    if let Some(swept) = swept {
+        write!(out, "\n{}", vairun_report::sweep_table(swept, &style))?;
+    }
+    Ok(())
+}

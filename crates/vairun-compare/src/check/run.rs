@@ -1,0 +1,168 @@
+use std::collections::HashMap;
+
+use vairun_exec::Observer;
+use vairun_graph::{Graph, ValueId};
+use vairun_numeric::variation::Variation;
+use vairun_tensor::{Tensor, Value};
+
+use super::constants::with_constants;
+use super::merge::merge;
+use super::{Check, Constants, Mismatches, Pairing, substitute};
+use crate::explain::explain;
+use crate::report::{Mode, Record, Report, Status};
+use crate::rules::Rules;
+
+/// What stops a run.
+pub type EngineError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs graphs for a check: the caller has the operators.
+pub trait Engine: Sync {
+    /// Runs the model that is checked on its inputs.
+    ///
+    /// # Errors
+    /// What the run says; an error of the observer as it is.
+    fn observe(&self, observer: &mut (dyn Observer + Send)) -> Result<(), EngineError>;
+
+    /// Runs the model that is checked in the form `graph`, on the same inputs.
+    ///
+    /// # Errors
+    /// As [`Engine::observe`].
+    fn observe_changed(
+        &self,
+        graph: Graph,
+        observer: &mut (dyn Observer + Send),
+    ) -> Result<(), EngineError>;
+
+    /// Runs a graph with `inputs` in its order, where quantizers round as `variation` says: the values of its outputs.
+    ///
+    /// # Errors
+    /// A graph that cannot be run.
+    fn evaluate(
+        &self,
+        graph: Graph,
+        inputs: Vec<Value>,
+        variation: Option<&Variation>,
+    ) -> Result<Vec<Value>, EngineError>;
+
+    /// The values of the model's inputs by name.
+    fn input(&self, name: &str) -> Option<Value>;
+}
+
+/// How a check is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Which runs.
+    pub mode: Mode,
+    /// For how many tensors that fail by themselves an explanation is looked for.
+    pub explain: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { mode: Mode::Both, explain: 8 }
+    }
+}
+
+/// Checks a model: as it runs, and where something differs each node for itself; then looks for explanations.
+///
+/// # Errors
+/// A model that does not run, or a golden that cannot be read.
+pub fn check(
+    engine: &dyn Engine,
+    graph: &Graph,
+    pairing: &dyn Pairing,
+    rules: &Rules,
+    title: &str,
+    settings: Settings,
+    mismatches: Option<&mut dyn Mismatches>,
+) -> Result<Report, EngineError> {
+    let mut report = first_run(engine, graph, pairing, rules, title, settings.mode, mismatches)?;
+    if settings.mode == Mode::Both && report.records.iter().any(|record| !record.pass()) {
+        let isolated = isolated_run(engine, graph, pairing, rules, &report.records)?;
+        merge(&mut report, isolated, graph);
+    }
+    report.mode = settings.mode;
+    explain(engine, graph, pairing, rules, &mut report, settings.explain);
+    Ok(report)
+}
+
+fn first_run(
+    engine: &dyn Engine,
+    graph: &Graph,
+    pairing: &dyn Pairing,
+    rules: &Rules,
+    title: &str,
+    mode: Mode,
+    mismatches: Option<&mut dyn Mismatches>,
+) -> Result<Report, EngineError> {
+    let check = match mode {
+        Mode::Isolated => Check::isolated(graph, pairing, rules),
+        _ => Check::new(graph, pairing, rules),
+    };
+    let mut check = check.with_mismatches(mismatches);
+    engine.observe(&mut check)?;
+    let mut report = check.finish(title)?;
+    if mode == Mode::Isolated {
+        for record in &mut report.records {
+            record.isolated = record.cumulative.take();
+            if record.status == Status::Fail {
+                record.status = Status::Guilty;
+            }
+        }
+        report.summarize();
+    }
+    Ok(report)
+}
+
+/// The run in which each node is fed with the golden's tensors.
+///
+/// Constants that the golden has otherwise are put into the graph: operators prepare constants once, and would not look
+/// at a substitute.
+fn isolated_run(
+    engine: &dyn Engine,
+    graph: &Graph,
+    pairing: &dyn Pairing,
+    rules: &Rules,
+    records: &[Record],
+) -> Result<Vec<Record>, EngineError> {
+    let changed = changed_constants(engine, graph, pairing, records)?;
+    let mut check = Check::isolated(graph, pairing, rules);
+    if changed.is_empty() {
+        engine.observe(&mut check)?;
+    } else {
+        engine.observe_changed(with_constants(graph, changed), &mut check)?;
+    }
+    Ok(check.finish("")?.records)
+}
+
+fn changed_constants(
+    engine: &dyn Engine,
+    graph: &Graph,
+    pairing: &dyn Pairing,
+    records: &[Record],
+) -> Result<HashMap<ValueId, Tensor>, EngineError> {
+    let constants = Constants::of(graph);
+    let names = graph.by_name();
+    let mut changed = HashMap::new();
+    for record in records.iter().filter(|record| !record.pass()) {
+        let Some(&id) = names.get(record.name.as_str()) else { continue };
+        let Some(index) = pairing.find(&record.name).filter(|_| constants.contains(id)) else {
+            continue;
+        };
+        let Some(made) = constant_value(engine, graph, id) else { continue };
+        let quantizer = record.quantizer.as_ref();
+        let found = pairing.read(index, &record.name, &made, record.kind, quantizer)?;
+        changed.extend(substitute(&made, &found.tensor).map(|tensor| (id, tensor)));
+    }
+    Ok(changed)
+}
+
+/// The value of a constant, computed by itself.
+fn constant_value(engine: &dyn Engine, graph: &Graph, id: ValueId) -> Option<Tensor> {
+    if let Some(tensor) = graph.initializers.get(&id) {
+        return Some(tensor.clone());
+    }
+    let part = graph.extract(&[], &[graph.name_of(id)]).ok()?;
+    let mut made = engine.evaluate(part, Vec::new(), None).ok()?;
+    made.pop()?.into_tensor().ok()
+}

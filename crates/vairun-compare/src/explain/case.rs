@@ -1,0 +1,178 @@
+use std::cell::OnceCell;
+
+use vairun_graph::Graph;
+use vairun_numeric::round::Round;
+use vairun_numeric::variation::Variation;
+use vairun_tensor::Tensor;
+
+use super::numbers::Numbers;
+use super::part::{Part, Parts};
+use super::tail::Tail;
+use crate::check::{Engine, Pairing, is_wide_float};
+use crate::measure::{Subject, measure};
+use crate::report::{Explanation, Record, Role};
+use crate::rule::Elements;
+use crate::rules::Rules;
+
+/// Makes cases of records.
+pub(super) struct Cases<'a> {
+    engine: &'a dyn Engine,
+    rules: &'a Rules,
+    parts: Parts<'a>,
+}
+
+/// A tensor that differs from its golden, computed from the golden's own tensors.
+pub(super) struct Case<'a> {
+    engine: &'a dyn Engine,
+    pub(super) record: &'a Record,
+    /// What the model makes.
+    pub(super) got: Tensor,
+    /// The golden.
+    pub(super) want: Tensor,
+    elements: Elements,
+    /// The nodes that make it; `None` for inputs and what stands in the file.
+    pub(super) part: Option<Part>,
+    tail: OnceCell<Option<Tail>>,
+    numbers: OnceCell<Option<Numbers>>,
+    differing: OnceCell<Option<u64>>,
+}
+
+impl<'a> Cases<'a> {
+    pub(super) fn new(
+        engine: &'a dyn Engine,
+        graph: &'a Graph,
+        pairing: &'a dyn Pairing,
+        rules: &'a Rules,
+        records: &'a [Record],
+    ) -> Self {
+        Self { engine, rules, parts: Parts::new(engine, graph, pairing, records) }
+    }
+
+    /// `None` where it cannot be computed by itself: in the body of a loop, or where the golden cannot be read again.
+    pub(super) fn case(&self, record: &'a Record) -> Option<Case<'a>> {
+        let (got, part) = match record.role {
+            Role::Input => (self.engine.input(&record.name)?.into_tensor().ok()?, None),
+            Role::Parameter => (self.parts.parameter(&record.name)?, None),
+            _ => {
+                let part = self.parts.part(record)?;
+                (part.evaluate(self.engine, None)?, Some(part))
+            }
+        };
+        let want = self.parts.golden(record, &got)?;
+        let rule = self.rules.rule_for(&record.name, record.kind, is_wide_float(got.dtype()));
+        Some(Case {
+            engine: self.engine,
+            record,
+            got,
+            want,
+            elements: match rule.elements {
+                // Another condition than elementwise was asked for: the default decides what differs.
+                Elements::Any => {
+                    crate::Rule::default_for(record.kind, is_wide_float(record_dtype(record)))
+                        .elements
+                }
+                elements => elements,
+            },
+            part,
+            tail: OnceCell::new(),
+            numbers: OnceCell::new(),
+            differing: OnceCell::new(),
+        })
+    }
+}
+
+fn record_dtype(record: &Record) -> vairun_tensor::DType {
+    vairun_tensor::DType::from_name(&record.dtype).unwrap_or(vairun_tensor::DType::F32)
+}
+
+impl Case<'_> {
+    /// Elements of `got` that differ from the golden by the rule of the tensor; `None` for another shape or type.
+    pub(super) fn differing_of(&self, got: &Tensor) -> Option<u64> {
+        let subject = Subject {
+            kind: self.record.kind,
+            quantizer: self.record.quantizer.as_ref(),
+            elements: self.elements,
+            scores: false,
+        };
+        Some(measure(got, &self.want, &subject).ok()?.beyond)
+    }
+
+    /// Elements that differ as the model is; all of them for another shape.
+    pub(super) fn differing(&self) -> u64 {
+        let count = || self.differing_of(&self.got);
+        self.differing.get_or_init(count).unwrap_or(self.want.len() as u64)
+    }
+
+    /// Both tensors as numbers and as codes, where they have the same shape.
+    pub(super) fn numbers(&self) -> Option<&Numbers> {
+        let make = || Numbers::of(&self.got, &self.want, self.record);
+        self.numbers.get_or_init(make).as_ref()
+    }
+
+    /// The last quantizer before the tensor, and what it quantizes.
+    pub(super) fn tail(&self) -> Option<&Tail> {
+        let make = || Tail::of(self.part.as_ref()?, self.engine, &self.got);
+        self.tail.get_or_init(make).as_ref()
+    }
+
+    /// What the tensor is when its last quantizer deviates.
+    pub(super) fn varied(&self, variation: &Variation) -> Option<Tensor> {
+        self.tail()?.evaluate(self.engine, variation)
+    }
+
+    /// Elements that differ when the last quantizer deviates.
+    pub(super) fn left_by(&self, variation: &Variation) -> Option<u64> {
+        self.differing_of(&self.varied(variation)?)
+    }
+
+    /// What the tensor is when the part is changed.
+    pub(super) fn changed(&self, change: impl FnOnce(&mut Graph) -> bool) -> Option<Tensor> {
+        let part = self.part.as_ref()?;
+        let mut graph = part.graph.clone();
+        change(&mut graph).then(|| part.evaluate_as(self.engine, graph, None))?
+    }
+
+    /// What the tensor is when every quantizer of the part deviates, those of weights included.
+    pub(super) fn varied_throughout(&self, variation: &Variation) -> Option<Tensor> {
+        self.part.as_ref()?.evaluate(self.engine, Some(variation))
+    }
+
+    /// What runs graphs.
+    pub(super) fn engine(&self) -> &dyn Engine {
+        self.engine
+    }
+
+    /// Whether an explanation that leaves so many differences holds: nearly all are gone.
+    pub(super) fn holds(&self, left: u64) -> bool {
+        let differing = self.differing();
+        left < differing && left.saturating_mul(50) <= differing
+    }
+
+    /// The explanation, where it holds.
+    pub(super) fn explanation(
+        &self,
+        cause: &str,
+        left: u64,
+        proof: Option<String>,
+        text: impl FnOnce() -> String,
+    ) -> Option<Explanation> {
+        self.holds(left).then(|| Explanation {
+            cause: cause.to_owned(),
+            text: text(),
+            differing: self.differing(),
+            left,
+            proof,
+        })
+    }
+
+    /// `--vary` for the last quantizer.
+    pub(super) fn vary_option(&self, word: &str) -> Option<String> {
+        let option = if Round::from_name(word).is_some() { "--round" } else { "--vary" };
+        Some(format!("{option} '{}={word}'", globset::escape(&self.tail()?.quantizer)))
+    }
+
+    /// Where the tensor was computed from, and the nodes between.
+    pub(super) fn route(&self) -> (Vec<String>, Vec<String>) {
+        self.part.as_ref().map(Part::route).unwrap_or_default()
+    }
+}

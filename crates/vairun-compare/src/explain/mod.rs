@@ -1,0 +1,107 @@
+//! Why a tensor differs from its golden.
+//!
+//! For each tensor that fails by itself a [`Case`] computes it again from the golden's own tensors. Each explanation is
+//! a file: a function from a case to an [`Explanation`], or `None` where it does not hold. An explanation holds where
+//! applying it makes the differences go away; where none does, the report says so.
+
+mod accumulation;
+mod activation;
+mod case;
+mod channels;
+mod clip;
+mod crop;
+mod layout;
+mod leaky;
+mod numbers;
+mod offset;
+mod part;
+mod per_axis;
+mod pool_factor;
+mod preprocessing;
+mod ratio;
+mod reciprocal;
+mod rounding;
+mod signedness;
+mod sweep;
+mod tail;
+mod zero;
+mod zero_point;
+
+use vairun_graph::Graph;
+
+use crate::check::{Engine, Pairing};
+use crate::report::{Diagnosis, Explanation, Report, Role, Status};
+use crate::rules::Rules;
+use case::{Case, Cases};
+pub use sweep::{Sweep, SweepRow, sweep};
+
+/// A test of one explanation.
+type Test = fn(&Case) -> Option<Explanation>;
+
+/// All of them. What is certain when it holds stands before what may hold by chance.
+const TESTS: [Test; 17] = [
+    zero::test,
+    layout::test,
+    crop::test,
+    channels::test,
+    preprocessing::test,
+    signedness::test,
+    offset::test,
+    rounding::test,
+    zero_point::test,
+    clip::test,
+    ratio::test,
+    per_axis::test,
+    leaky::test,
+    pool_factor::test,
+    activation::test,
+    reciprocal::test,
+    accumulation::test,
+];
+
+/// More explanations than this say nothing.
+const MOST: usize = 3;
+
+/// Looks for explanations for the first `most` tensors that fail by themselves, and for inputs that differ.
+pub(crate) fn explain(
+    engine: &dyn Engine,
+    graph: &Graph,
+    pairing: &dyn Pairing,
+    rules: &Rules,
+    report: &mut Report,
+    most: usize,
+) {
+    if report.records.iter().all(crate::Record::pass) {
+        return;
+    }
+    let cases = Cases::new(engine, graph, pairing, rules, &report.records);
+    let examined = report.records.iter().filter(|record| needs_explanation(record)).count();
+    let found: Vec<_> = report
+        .records
+        .iter()
+        .enumerate()
+        .filter(|(_, record)| needs_explanation(record))
+        .take(most)
+        .filter_map(|(i, record)| Some((i, diagnose(&cases.case(record)?))))
+        .collect();
+    for (i, diagnosis) in found {
+        report.records[i].diagnosis = Some(diagnosis);
+    }
+    if examined > most {
+        let left = examined - most;
+        report.notes.push(format!(
+            "{left} more tensors fail by themselves and were not examined (--explain N for more)"
+        ));
+    }
+}
+
+fn needs_explanation(record: &crate::Record) -> bool {
+    let differs = matches!(record.status, Status::Guilty | Status::Fail);
+    differs && (record.status == Status::Guilty || record.role == Role::Input)
+}
+
+fn diagnose(case: &Case) -> Diagnosis {
+    let explanations = TESTS.iter().filter_map(|test| test(case)).take(MOST).collect();
+    let (from, nodes) = case.route();
+    Diagnosis { from, nodes, explanations }
+}

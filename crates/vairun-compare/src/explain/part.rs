@@ -1,0 +1,168 @@
+//! The nodes between the golden's tensors and a tensor that differs.
+
+use std::collections::{HashMap, HashSet};
+
+use vairun_graph::{Graph, ValueId};
+use vairun_numeric::variation::Variation;
+use vairun_tensor::{DType, Dequantized, Tensor, Value};
+
+use crate::check::{Constants, Engine, Pairing, substitute, with_constants};
+use crate::quantizer::Kind;
+use crate::report::{Record, Role};
+
+/// Cuts parts out of the model.
+pub(super) struct Parts<'a> {
+    engine: &'a dyn Engine,
+    graph: &'a Graph,
+    pairing: &'a dyn Pairing,
+    records: HashMap<&'a str, &'a Record>,
+    /// The graph with the golden's constants where they differ.
+    given: Graph,
+}
+
+/// A part of the model with the values it starts from.
+pub(super) struct Part {
+    /// It has one output.
+    pub(super) graph: Graph,
+    /// For the inputs of `graph`, in order.
+    pub(super) inputs: Vec<Value>,
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn new(
+        engine: &'a dyn Engine,
+        graph: &'a Graph,
+        pairing: &'a dyn Pairing,
+        records: &'a [Record],
+    ) -> Self {
+        let records = records.iter().map(|record| (record.name.as_str(), record)).collect();
+        let mut parts = Self { engine, graph, pairing, records, given: Graph::default() };
+        parts.given = with_constants(graph, parts.changed_constants());
+        parts
+    }
+
+    fn changed_constants(&self) -> HashMap<ValueId, Tensor> {
+        let constants = Constants::of(self.graph);
+        let value = |(id, info): (ValueId, &vairun_graph::ValueInfo)| {
+            let record = self.records.get(info.name.as_str())?;
+            let changed = constants.contains(id) && !record.pass();
+            changed.then(|| Some((id, self.golden_value(record)?)))?
+        };
+        (0..).map(ValueId).zip(&self.graph.values).filter_map(value).collect()
+    }
+
+    /// A constant of the file.
+    pub(super) fn parameter(&self, name: &str) -> Option<Tensor> {
+        self.graph.initializers.get(self.graph.by_name().get(name)?).cloned()
+    }
+
+    /// The golden of a tensor that the model makes as `made`.
+    pub(super) fn golden(&self, record: &Record, made: &Tensor) -> Option<Tensor> {
+        let index = self.pairing.find(&record.name)?;
+        let quantizer = record.quantizer.as_ref();
+        let found = self.pairing.read(index, &record.name, made, record.kind, quantizer);
+        Some(found.ok()?.tensor)
+    }
+
+    /// The golden of a record as consumers take it.
+    fn golden_value(&self, record: &Record) -> Option<Tensor> {
+        let made = stand_in(record)?;
+        let want = self.golden(record, &made)?;
+        if want.shape() != made.shape() {
+            return None;
+        }
+        // All of the stand-in is zero: what is the same as it is zero too.
+        Some(substitute(&made, &want).unwrap_or(made))
+    }
+
+    /// The nodes that make the tensor of a record from what the golden has.
+    pub(super) fn part(&self, record: &Record) -> Option<Part> {
+        let names = self.graph.by_name();
+        let id = *names.get(record.name.as_str())?;
+        let constant = Constants::of(self.graph).contains(id);
+        let graph = if constant { self.graph } else { &self.given };
+        let from = if constant { HashMap::new() } else { self.frontier(graph, id) };
+        let mut cut: Vec<&str> = from.keys().map(|&id| graph.name_of(id)).collect();
+        cut.sort_unstable();
+        let part = graph.extract(&cut, &[&record.name]).ok()?;
+        let input = |&id: &ValueId| {
+            let name = part.name_of(id);
+            match names.get(name).and_then(|id| from.get(id)) {
+                Some(tensor) => Some(tensor.clone().into()),
+                None => self
+                    .engine
+                    .input(name)
+                    .or_else(|| Some(part.initializers.get(&id)?.clone().into())),
+            }
+        };
+        let inputs = part.inputs.iter().map(input).collect::<Option<Vec<_>>>()?;
+        Some(Part { graph: part, inputs })
+    }
+
+    /// The golden's tensors from which `target` is computed.
+    fn frontier(&self, graph: &Graph, target: ValueId) -> HashMap<ValueId, Tensor> {
+        let producers = graph.producers();
+        let mut found = HashMap::new();
+        let mut seen = HashSet::from([target]);
+        let mut open: Vec<ValueId> =
+            producers[target.index()].iter().flat_map(|&n| graph.nodes[n].reads()).collect();
+        while let Some(id) = open.pop() {
+            if !seen.insert(id) || graph.initializers.contains_key(&id) {
+                continue;
+            }
+            let record = self.records.get(graph.name_of(id));
+            let usable = record.filter(|record| record.role != Role::Parameter);
+            if let Some(tensor) = usable.and_then(|record| self.golden_value(record)) {
+                found.insert(id, tensor);
+            } else if let Some(producer) = producers[id.index()] {
+                open.extend(graph.nodes[producer].reads());
+            }
+        }
+        found
+    }
+}
+
+/// A tensor of zeros in type, shape and grid of a record.
+fn stand_in(record: &Record) -> Option<Tensor> {
+    let dtype = DType::from_name(&record.dtype)?;
+    let count: usize = record.shape.iter().product();
+    let bytes = vec![0; count * dtype.carrier().bytes()?];
+    let zeros = Tensor::from_le_bytes(dtype, &record.shape, &bytes).ok()?;
+    let grid = record.quantizer.as_ref().filter(|_| record.kind == Kind::Dequantized);
+    let Some(quantizer) = grid else { return Some(zeros) };
+    let zero_points = quantizer.zero_point.iter().map(|&zero| i32::try_from(zero).ok());
+    let zero_point = Tensor::vector(zero_points.collect::<Option<Vec<i32>>>()?);
+    let scale = Tensor::vector(quantizer.scale.clone());
+    Some(zeros.with_dequantized(Dequantized::on_grid(scale, zero_point, quantizer.axis)))
+}
+
+impl Part {
+    /// The tensor, where quantizers deviate as `variation` says.
+    pub(super) fn evaluate(
+        &self,
+        engine: &dyn Engine,
+        variation: Option<&Variation>,
+    ) -> Option<Tensor> {
+        self.evaluate_as(engine, self.graph.clone(), variation)
+    }
+
+    /// The tensor as another form of the graph makes it.
+    pub(super) fn evaluate_as(
+        &self,
+        engine: &dyn Engine,
+        graph: Graph,
+        variation: Option<&Variation>,
+    ) -> Option<Tensor> {
+        let made = engine.evaluate(graph, self.inputs.clone(), variation).ok()?;
+        made.into_iter().next()?.into_tensor().ok()
+    }
+
+    /// The names of its inputs, and of its nodes but for constants.
+    pub(super) fn route(&self) -> (Vec<String>, Vec<String>) {
+        let name = |&id: &ValueId| self.graph.name_of(id).to_owned();
+        let constants = Constants::of(&self.graph);
+        let moving = |node: &&vairun_graph::Node| node.writes().any(|id| !constants.contains(id));
+        let nodes = self.graph.nodes.iter().filter(moving).map(|node| node.name.clone());
+        (self.graph.inputs.iter().map(name).collect(), nodes.collect())
+    }
+}

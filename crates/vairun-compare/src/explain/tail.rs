@@ -1,0 +1,110 @@
+//! The last quantizer before a tensor.
+
+use vairun_graph::{Graph, Node, ValueId};
+use vairun_numeric::round::Round;
+use vairun_numeric::variation::Variation;
+use vairun_ops::quant::varied::{is_varied, own_rounding};
+use vairun_tensor::{Tensor, Value};
+
+use super::part::Part;
+use crate::check::{Constants, Engine};
+
+/// What lies between the input of the last quantizer and the tensor: the quantizer, and what only passes codes on.
+pub(super) struct Tail {
+    graph: Graph,
+    inputs: Vec<Value>,
+    /// The name of the quantizer's output.
+    pub(super) quantizer: String,
+    /// How the quantizer rounds by itself.
+    pub(super) round: Option<Round>,
+}
+
+impl Tail {
+    /// `None` where there is no quantizer, or where it does not round as its plain form does: deviations from that would
+    /// say nothing.
+    pub(super) fn of(part: &Part, engine: &dyn Engine, got: &Tensor) -> Option<Self> {
+        let graph = &part.graph;
+        let output = *graph.outputs.first()?;
+        let node = last_quantizer(graph, output)?;
+        let x = node.inputs.first().copied().flatten()?;
+        let quantizer = graph.name_of(node.outputs.first().copied().flatten()?).to_owned();
+        let (x_name, y_name) = (graph.name_of(x), graph.name_of(output));
+        let value = value_of(part, engine, x)?;
+        let tail = if graph.initializers.contains_key(&x) {
+            graph.extract(&[], &[y_name]).ok()?
+        } else {
+            graph.extract(&[x_name], &[y_name]).ok()?
+        };
+        let given = |&id: &ValueId| match tail.name_of(id) {
+            name if name == x_name => Some(value.clone()),
+            name => input_of(part, name),
+        };
+        let inputs = tail.inputs.iter().map(given).collect::<Option<Vec<_>>>()?;
+        let round = own_rounding(graph, node);
+        let tail = Self { graph: tail, inputs, quantizer, round };
+        let plain = tail.evaluate(engine, &Variation::default())?;
+        plain.bits_eq(got).then_some(tail)
+    }
+
+    /// The tensor when the quantizer deviates.
+    pub(super) fn evaluate(&self, engine: &dyn Engine, variation: &Variation) -> Option<Tensor> {
+        let made = engine.evaluate(self.graph.clone(), self.inputs.clone(), Some(variation));
+        made.ok()?.into_iter().next()?.into_tensor().ok()
+    }
+
+    /// The same with what is quantized multiplied by a factor.
+    pub(super) fn scaled(&self, engine: &dyn Engine, factor: f32) -> Option<Tensor> {
+        self.mapped(engine, |x| x * f64::from(factor))
+    }
+
+    /// The same with a function of what is quantized.
+    pub(super) fn mapped(&self, engine: &dyn Engine, f: impl Fn(f64) -> f64) -> Option<Tensor> {
+        let x = self.inputs.first()?.as_tensor().ok()?;
+        let mapped = x.as_slice::<f32>().ok()?.iter().map(|&x| f(x.into()) as f32).collect();
+        let mut inputs = self.inputs.clone();
+        inputs[0] = Tensor::new(x.shape(), mapped).ok()?.into();
+        let made = engine.evaluate(self.graph.clone(), inputs, None);
+        made.ok()?.into_iter().next()?.into_tensor().ok()
+    }
+}
+
+/// The quantizer that `id` comes from, through nodes with one input that is no constant.
+fn last_quantizer(graph: &Graph, mut id: ValueId) -> Option<&Node> {
+    let producers = graph.producers();
+    let constants = Constants::of(graph);
+    // For a constant everything is: then the first input leads back.
+    let all_fixed = constants.contains(id);
+    loop {
+        let node = &graph.nodes[producers[id.index()]?];
+        if is_varied(&node.op) {
+            return Some(node);
+        }
+        let moving: Vec<ValueId> = if all_fixed {
+            node.inputs.iter().flatten().copied().take(1).collect()
+        } else {
+            node.reads().filter(|&id| !constants.contains(id)).collect()
+        };
+        let [only] = moving[..] else { return None };
+        id = only;
+    }
+}
+
+fn input_of(part: &Part, name: &str) -> Option<Value> {
+    let place = part.graph.inputs.iter().position(|&id| part.graph.name_of(id) == name)?;
+    part.inputs.get(place).cloned()
+}
+
+/// The value of a tensor of the part.
+fn value_of(part: &Part, engine: &dyn Engine, id: ValueId) -> Option<Value> {
+    let name = part.graph.name_of(id);
+    if let Some(tensor) = part.graph.initializers.get(&id) {
+        return Some(tensor.clone().into());
+    }
+    if let Some(value) = input_of(part, name) {
+        return Some(value);
+    }
+    let before = part.graph.extract(&[], &[name]).ok()?;
+    let inputs = before.inputs.iter().map(|&id| input_of(part, before.name_of(id)));
+    let inputs = inputs.collect::<Option<Vec<_>>>()?;
+    engine.evaluate(before, inputs, None).ok()?.into_iter().next()
+}
