@@ -7,7 +7,9 @@ use vairun_report::Style;
 use crate::failure::Failure;
 
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Rules (the last that fits a tensor counts, one with a pattern first)")]
+#[command(
+    next_help_heading = "Rules (the last that fits a tensor counts, one with a pattern first)"
+)]
 pub(crate) struct RuleArgs {
     /// Steps of the quantizer by which codes may differ [default: 0]
     #[arg(long, value_name = "[GLOB=]N")]

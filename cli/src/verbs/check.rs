@@ -100,7 +100,8 @@ fn run(
     };
     let settings = Settings { mode, explain: args.explain };
     let title = args.model.title();
-    let mut save = args.save_mismatch.as_ref().map(|path| SaveMismatches::create(path, &title)).transpose()?;
+    let mut save =
+        args.save_mismatch.as_ref().map(|path| SaveMismatches::create(path, &title)).transpose()?;
     let progress = Progress::start("checking", None, global);
     let mismatches = save.as_mut().map(|save| save as &mut dyn vairun_compare::Mismatches);
     let mut report =
@@ -150,7 +151,9 @@ fn gather(
     let mut found = args.inputs.from_files(model, &dims)?;
     for port in model.inputs() {
         let is_given = found.iter().any(|given| given.name == port.name);
-        if let Some(value) = (!is_given).then(|| from_golden(port, pairing)).flatten().transpose()? {
+        if let Some(value) =
+            (!is_given).then(|| from_golden(port, pairing)).flatten().transpose()?
+        {
             let from = golden.description();
             found.push(Given { name: port.name.clone(), value, from });
         }
@@ -172,7 +175,8 @@ fn gather(
         if missing.len() == 1 { "" } else { "s" },
         missing.join(", ")
     );
-    Err(Failure::input(what).help("-i NAME=FILE, or --random where the golden was made with `vairun run --random`"))
+    Err(Failure::input(what)
+        .help("-i NAME=FILE, or --random where the golden was made with `vairun run --random`"))
 }
 
 /// An input of the model that the golden has.
@@ -191,7 +195,8 @@ fn stand_in(port: &Port) -> Tensor {
     let dims = port.shape.iter().flatten();
     let shape: Vec<usize> = dims.map(|dim| if let Dim::Fixed(n) = dim { *n } else { 1 }).collect();
     let dtype = port.dtype.unwrap_or(vairun::DType::F32);
-    let count = shape.iter().try_fold(1usize, |n, &dim| n.checked_mul(dim)).filter(|&n| n <= 1 << 30);
+    let count =
+        shape.iter().try_fold(1usize, |n, &dim| n.checked_mul(dim)).filter(|&n| n <= 1 << 30);
     let bytes = count.zip(dtype.carrier().bytes()).map(|(n, width)| vec![0; n * width]);
     bytes
         .and_then(|bytes| Tensor::from_le_bytes(dtype, &shape, &bytes).ok())
@@ -220,7 +225,8 @@ fn write_report(path: &std::path::Path, report: &Report) -> Result<(), Failure> 
             return Err(Failure::usage(what));
         }
     };
-    std::fs::write(path, text).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+    std::fs::write(path, text)
+        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
 }
 
 fn print(

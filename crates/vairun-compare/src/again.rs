@@ -109,7 +109,10 @@ mod tests {
 
     #[test]
     fn steps_are_counted_anew() {
-        assert_eq!(report().records[0].cumulative.as_ref().unwrap().metrics.as_ref().unwrap().beyond, 2);
+        assert_eq!(
+            report().records[0].cumulative.as_ref().unwrap().metrics.as_ref().unwrap().beyond,
+            2
+        );
         assert_eq!(again(Limit::Lsb, "2"), [""; 0]);
         assert_eq!(again(Limit::Lsb, "1"), ["1 of 3 beyond `within 1 steps`"]);
         assert_eq!(again(Limit::MaxMismatch, "0.7"), [""; 0]);

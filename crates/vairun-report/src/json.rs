@@ -50,6 +50,8 @@ mod tests {
             model: "m.onnx".into(),
             golden: vec!["ref.npz".into()],
             rules: Vec::new(),
+            mode: vairun_compare::Mode::Both,
+            notes: Vec::new(),
             summary: Summary::default(),
             records: Vec::new(),
             unmatched: Vec::new(),

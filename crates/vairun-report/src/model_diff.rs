@@ -30,12 +30,19 @@ pub fn model_diff(diff: &ModelDiff, title: &str, style: &Style) -> String {
     text += &format!(
         "{} in both models, the worst first{}\n\n",
         plural(layers.len(), "tensor"),
-        if shown < layers.len() { format!(" ({shown} shown; --all for the rest)") } else { String::new() }
+        if shown < layers.len() {
+            format!(" ({shown} shown; --all for the rest)")
+        } else {
+            String::new()
+        }
     );
     text += &table.render(style);
     text += "\nlocal: the layer is fed the float model's tensors; 0.29 steps are ideal rounding\n";
     if !diff.unmatched.is_empty() {
-        text += &format!("{} of the float model without a counterpart\n", plural(diff.unmatched.len(), "tensor"));
+        text += &format!(
+            "{} of the float model without a counterpart\n",
+            plural(diff.unmatched.len(), "tensor")
+        );
     }
     text
 }
@@ -78,8 +85,16 @@ mod tests {
 
     #[test]
     fn the_worst_layer_stands_first() {
-        let layers = vec![layer("good", Some(40.0)), layer("exact", Some(f64::INFINITY)), layer("bad", Some(5.0))];
-        let text = model_diff(&ModelDiff { layers, unmatched: vec!["x".into()] }, "a and b", &Style::default());
+        let layers = vec![
+            layer("good", Some(40.0)),
+            layer("exact", Some(f64::INFINITY)),
+            layer("bad", Some(5.0)),
+        ];
+        let text = model_diff(
+            &ModelDiff { layers, unmatched: vec!["x".into()] },
+            "a and b",
+            &Style::default(),
+        );
         let place = |name: &str| text.find(name).unwrap();
         assert!(place("bad") < place("good"), "{text}");
         assert!(text.contains("1 tensor of the float model without a counterpart"), "{text}");

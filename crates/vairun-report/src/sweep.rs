@@ -26,7 +26,10 @@ pub fn sweep_table(sweep: &Sweep, style: &Style) -> String {
         [] => "no rounding gives every quantized tensor of the golden".to_owned(),
         exact => format!("every quantized tensor of the golden is that of {}", exact.join(" or ")),
     };
-    format!("elements that differ by rounding, each quantizer fed with the golden's tensors\n{}{verdict}\n", table.render(style))
+    format!(
+        "elements that differ by rounding, each quantizer fed with the golden's tensors\n{}{verdict}\n",
+        table.render(style)
+    )
 }
 
 #[cfg(test)]
@@ -46,9 +49,13 @@ mod tests {
                 .map(|(name, left)| (name.to_owned(), left))
                 .collect(),
         };
-        let sweep = Sweep { rows: vec![row("a", [0, 0, 9, 3, 3, 9, 2]), row("b", [0, 4, 9, 1, 5, 9, 0])] };
+        let sweep =
+            Sweep { rows: vec![row("a", [0, 0, 9, 3, 3, 9, 2]), row("b", [0, 4, 9, 1, 5, 9, 0])] };
         let text = sweep_table(&sweep, &Style::default());
-        assert!(text.ends_with("every quantized tensor of the golden is that of half-up\n"), "{text}");
+        assert!(
+            text.ends_with("every quantized tensor of the golden is that of half-up\n"),
+            "{text}"
+        );
         assert!(sweep_table(&Sweep::default(), &Style::default()).contains("no output"));
     }
 }

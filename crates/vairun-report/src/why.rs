@@ -7,7 +7,8 @@ use crate::style::{Style, Tone};
 
 /// Why tensors fail: the explanations that hold, with the options that prove them.
 pub(crate) fn why(report: &Report, style: &Style) -> String {
-    let examined = report.records.iter().filter_map(|record| Some((record, record.diagnosis.as_ref()?)));
+    let examined =
+        report.records.iter().filter_map(|record| Some((record, record.diagnosis.as_ref()?)));
     let text: String =
         examined.map(|(record, diagnosis)| tensor(record, diagnosis, report, style)).collect();
     if text.is_empty() { text } else { format!("{}\n{text}\n", Tone::Strong.paint(style, "Why?")) }
@@ -43,9 +44,14 @@ fn between(diagnosis: &Diagnosis) -> String {
 
 /// How the tensors that fail are divided.
 pub(crate) fn guilt(report: &Report) -> Option<String> {
-    let of = |status: Status| report.records.iter().filter(|record| record.status == status).count();
+    let of =
+        |status: Status| report.records.iter().filter(|record| record.status == status).count();
     let (guilty, inherited) = (of(Status::Guilty), of(Status::Inherited));
     (guilty + inherited > 0).then(|| {
-        format!("{} by themselves, {} inherit the difference", count(guilty as u64), count(inherited as u64))
+        format!(
+            "{} by themselves, {} inherit the difference",
+            count(guilty as u64),
+            count(inherited as u64)
+        )
     })
 }

@@ -67,14 +67,14 @@ impl Default for Settings {
 ///
 /// # Errors
 /// A model that does not run, or a golden that cannot be read.
-pub fn check(
+pub fn check<'a>(
     engine: &dyn Engine,
-    graph: &Graph,
-    pairing: &dyn Pairing,
-    rules: &Rules,
+    graph: &'a Graph,
+    pairing: &'a dyn Pairing,
+    rules: &'a Rules,
     title: &str,
     settings: Settings,
-    mismatches: Option<&mut dyn Mismatches>,
+    mismatches: Option<&'a mut dyn Mismatches>,
 ) -> Result<Report, EngineError> {
     let mut report = first_run(engine, graph, pairing, rules, title, settings.mode, mismatches)?;
     if settings.mode == Mode::Both && report.records.iter().any(|record| !record.pass()) {
@@ -86,14 +86,14 @@ pub fn check(
     Ok(report)
 }
 
-fn first_run(
+fn first_run<'a>(
     engine: &dyn Engine,
-    graph: &Graph,
-    pairing: &dyn Pairing,
-    rules: &Rules,
+    graph: &'a Graph,
+    pairing: &'a dyn Pairing,
+    rules: &'a Rules,
     title: &str,
     mode: Mode,
-    mismatches: Option<&mut dyn Mismatches>,
+    mismatches: Option<&'a mut dyn Mismatches>,
 ) -> Result<Report, EngineError> {
     let check = match mode {
         Mode::Isolated => Check::isolated(graph, pairing, rules),

@@ -58,9 +58,9 @@ pub struct Layer {
 impl Layer {
     /// What the layers are sorted by: the local ratio, else the cumulative one; unknown ones last.
     pub fn badness(&self) -> f64 {
-        self.local_sqnr.or(self.cumulative_sqnr).map_or(f64::INFINITY, |sqnr| {
-            if sqnr.is_nan() { f64::NEG_INFINITY } else { sqnr }
-        })
+        self.local_sqnr
+            .or(self.cumulative_sqnr)
+            .map_or(f64::INFINITY, |sqnr| if sqnr.is_nan() { f64::NEG_INFINITY } else { sqnr })
     }
 }
 
@@ -93,7 +93,9 @@ pub fn diff_models(
     let layer = |record: &Record| {
         layer(record, local.get(record.name.as_str()).copied(), &pairs, float_graph, &weights)
     };
-    let inner = |record: &&Record| record.role != crate::Role::Input && record.role != crate::Role::Parameter;
+    let inner = |record: &&Record| {
+        record.role != crate::Role::Input && record.role != crate::Role::Parameter
+    };
     let layers: Vec<Layer> = report.records.iter().filter(inner).map(layer).collect();
     let paired: HashSet<&String> = pairs.values().collect();
     let constants = Constants::of(float_graph);
@@ -155,12 +157,16 @@ fn pairs(float: &Graph, quantized: &Graph) -> HashMap<String, String> {
     let contractions = |graph: &Graph| -> Vec<ValueId> {
         let constants = Constants::of(graph);
         let nodes = graph.nodes.iter().filter(|node| is_contraction(node));
-        nodes.filter_map(|node| node.outputs.first().copied()?).filter(|&id| !constants.contains(id)).collect()
+        nodes
+            .filter_map(|node| node.outputs.first().copied()?)
+            .filter(|&id| !constants.contains(id))
+            .collect()
     };
     let (a, b) = (contractions(float), contractions(quantized));
     if a.len() == b.len() {
         for (a, b) in a.into_iter().zip(b) {
-            let (name, counterpart) = (float.name_of(a), quantized.name_of(after_quantizer(quantized, b)));
+            let (name, counterpart) =
+                (float.name_of(a), quantized.name_of(after_quantizer(quantized, b)));
             let known = pairs.values().any(|paired| paired == name);
             if !known {
                 pairs.entry(counterpart.to_owned()).or_insert_with(|| name.to_owned());
@@ -169,7 +175,9 @@ fn pairs(float: &Graph, quantized: &Graph) -> HashMap<String, String> {
     }
     for (&a, &b) in float.outputs.iter().zip(&quantized.outputs) {
         if float.outputs.len() == quantized.outputs.len() {
-            pairs.entry(quantized.name_of(b).to_owned()).or_insert_with(|| float.name_of(a).to_owned());
+            pairs
+                .entry(quantized.name_of(b).to_owned())
+                .or_insert_with(|| float.name_of(a).to_owned());
         }
     }
     pairs
@@ -228,9 +236,15 @@ struct Paired<'a> {
 
 impl<'a> Paired<'a> {
     fn new(golden: &'a MemoryGolden, pairs: &'a HashMap<String, String>) -> Self {
-        let by_name: HashMap<&str, usize> =
-            golden.entries().iter().enumerate().map(|(i, entry)| (entry.name.as_str(), i)).collect();
-        let place = |(name, float): (&'a String, &String)| Some((name.as_str(), *by_name.get(float.as_str())?));
+        let by_name: HashMap<&str, usize> = golden
+            .entries()
+            .iter()
+            .enumerate()
+            .map(|(i, entry)| (entry.name.as_str(), i))
+            .collect();
+        let place = |(name, float): (&'a String, &String)| {
+            Some((name.as_str(), *by_name.get(float.as_str())?))
+        };
         Self { golden, places: pairs.iter().filter_map(place).collect() }
     }
 }
@@ -252,7 +266,8 @@ impl Pairing for Paired<'_> {
         _: Kind,
         _: Option<&Quantizer>,
     ) -> Result<Found, GoldenError> {
-        let reading = Reading { name: self.golden.entries()[index].name.clone(), ..Reading::default() };
+        let reading =
+            Reading { name: self.golden.entries()[index].name.clone(), ..Reading::default() };
         match self.golden.load(index)? {
             crate::Content::Tensor(tensor) => Ok(Found { tensor, reading }),
             _ => unreachable!("a golden in memory holds tensors"),
@@ -284,7 +299,8 @@ impl Weights<'_> {
                 self.engine.evaluate(part, inputs, None).ok()?.pop()?.into_tensor().ok()?
             }
         };
-        let subject = Subject { kind: Kind::Plain, quantizer: None, elements: Elements::Any, scores: false };
+        let subject =
+            Subject { kind: Kind::Plain, quantizer: None, elements: Elements::Any, scores: false };
         Some(measure(&made, weight, &subject).ok()?.sqnr_db)
     }
 }

@@ -6,7 +6,9 @@ use crate::check::is_wide_float;
 use crate::golden::{Content, GoldenError, GoldenSource};
 use crate::measure::{Subject, measure};
 use crate::quantizer::Kind;
-use crate::report::{Comparison, Mode, Reading, Record, Report, Role, SCHEMA, Status, Summary, Unmatched};
+use crate::report::{
+    Comparison, Mode, Reading, Record, Report, Role, SCHEMA, Status, Summary, Unmatched,
+};
 use crate::rules::Rules;
 
 /// Compares the tensors of `a` with those of the same names in `b`, one at a time, in the order of `a`.
@@ -30,9 +32,8 @@ pub fn diff_tensors(
     }
     let paired: HashSet<&str> = records.iter().map(|record| record.name.as_str()).collect();
     let only_b = b.entries().iter().filter(|entry| !paired.contains(entry.name.as_str()));
-    let unmatched = only_b
-        .map(|entry| Unmatched { name: entry.name.clone(), closest: Vec::new() })
-        .collect();
+    let unmatched =
+        only_b.map(|entry| Unmatched { name: entry.name.clone(), closest: Vec::new() }).collect();
     let mut report = Report {
         schema: SCHEMA.to_owned(),
         vairun: env!("CARGO_PKG_VERSION").to_owned(),
@@ -71,7 +72,11 @@ fn record(name: &str, order: usize, a: &Content, b: &Content, rules: &Rules) -> 
         shape: got.shape().to_vec(),
         kind,
         quantizer: None,
-        golden: Reading { name: name.to_owned(), matched_by: "same name".to_owned(), ..Reading::default() },
+        golden: Reading {
+            name: name.to_owned(),
+            matched_by: "same name".to_owned(),
+            ..Reading::default()
+        },
         status: if verdict.pass { Status::Pass } else { Status::Fail },
         cumulative: Some(Comparison { verdict, metrics: measured.ok() }),
         isolated: None,
@@ -100,16 +105,23 @@ mod tests {
 
     #[test]
     fn tensors_of_the_same_name_are_compared_and_the_others_named() {
-        let (a, b) = (side(&[("x", 1.0), ("y", 2.0), ("z", 0.0)]), side(&[("y", 3.0), ("x", 1.0), ("w", 0.0)]));
+        let (a, b) = (
+            side(&[("x", 1.0), ("y", 2.0), ("z", 0.0)]),
+            side(&[("y", 3.0), ("x", 1.0), ("w", 0.0)]),
+        );
         let report = diff_tensors(&a, &b, &Rules::new()).unwrap();
         let status: Vec<_> = report.records.iter().map(|r| (r.name.as_str(), r.pass())).collect();
         assert_eq!(status, [("x", true), ("y", false)]);
-        assert_eq!((report.unmatched[0].name.as_str(), report.unchecked_outputs), ("w", vec!["z".to_owned()]));
+        assert_eq!(
+            (report.unmatched[0].name.as_str(), report.unchecked_outputs),
+            ("w", vec!["z".to_owned()])
+        );
     }
 
     #[test]
     fn nothing_in_common_fails() {
-        let report = diff_tensors(&side(&[("x", 1.0)]), &side(&[("y", 1.0)]), &Rules::new()).unwrap();
+        let report =
+            diff_tensors(&side(&[("x", 1.0)]), &side(&[("y", 1.0)]), &Rules::new()).unwrap();
         assert!(!report.passed());
         assert!(!diff_tensors(&side(&[]), &side(&[]), &Rules::new()).unwrap().passed());
     }

@@ -30,6 +30,7 @@ fn record(name: &str, order: usize, got: Vec<i8>, want: Vec<i8>) -> Record {
         status: if verdict.pass { Status::Pass } else { Status::Fail },
         cumulative: Some(Comparison { verdict, metrics: measured.ok() }),
         isolated: None,
+        diagnosis: None,
     }
 }
 
@@ -40,6 +41,8 @@ fn report(records: Vec<Record>) -> Report {
         model: "m.onnx".into(),
         golden: vec!["ref.npz".into()],
         rules: Vec::new(),
+        mode: vairun_compare::Mode::Both,
+        notes: Vec::new(),
         summary: Summary::default(),
         records,
         unmatched: Vec::new(),
@@ -107,4 +110,25 @@ fn nothing_compared_is_a_failure_in_words() {
     let text = terminal(&report, &Style::default());
     assert!(text.contains("no counterpart in the model: z (closest: y)"), "{text}");
     assert!(text.contains("FAIL  no golden tensor matches a tensor of the model"), "{text}");
+}
+
+#[test]
+fn the_explanation_that_holds_and_its_proof_are_told() {
+    let mut guilty = record("y", 1, vec![1, 2], vec![1, 3]);
+    guilty.status = Status::Guilty;
+    let explanation = vairun_compare::Explanation {
+        cause: "rounding".into(),
+        text: "rounded half-up instead of half-even: 0 differences".into(),
+        differing: 1,
+        left: 0,
+        proof: Some("--round 'y=half-up'".into()),
+    };
+    guilty.diagnosis =
+        Some(vairun_compare::Diagnosis { explanations: vec![explanation], ..Default::default() });
+    let text = terminal(&report(vec![equal("x", 0), guilty.clone()]), &Style::default());
+    assert!(text.contains("y: rounded half-up instead of half-even: 0 differences"), "{text}");
+    assert!(text.contains("try: vairun check m.onnx --golden … --round 'y=half-up'"), "{text}");
+    guilty.diagnosis = Some(vairun_compare::Diagnosis::default());
+    let text = terminal(&report(vec![guilty]), &Style::default());
+    assert!(text.contains("none of the explanations that were tried holds"), "{text}");
 }
