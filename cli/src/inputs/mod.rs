@@ -57,7 +57,7 @@ impl InputArgs {
         model: &Model,
         dims: &BTreeMap<String, usize>,
     ) -> Result<Vec<Given>, Failure> {
-        let mut found = self.from_files(model, dims)?;
+        let mut found = self.read_files(model, dims)?;
         if self.random || self.input.is_empty() {
             self.draw_missing(model, dims, &mut found)?;
         }
@@ -65,7 +65,7 @@ impl InputArgs {
     }
 
     /// The values that files give.
-    pub(crate) fn from_files(
+    pub(crate) fn read_files(
         &self,
         model: &Model,
         dims: &BTreeMap<String, usize>,

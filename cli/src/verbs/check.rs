@@ -148,7 +148,7 @@ fn gather(
     pairing: &dyn Pairing,
 ) -> Result<Vec<Given>, Failure> {
     let dims = args.model.symbols();
-    let mut found = args.inputs.from_files(model, &dims)?;
+    let mut found = args.inputs.read_files(model, &dims)?;
     for port in model.inputs() {
         let is_given = found.iter().any(|given| given.name == port.name);
         if let Some(value) =

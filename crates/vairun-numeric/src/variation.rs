@@ -215,7 +215,9 @@ mod tests {
     fn the_first_channel_speaks_for_all() {
         let grids = [1.0, 2.0].map(|scale| Grid { scale, zero_point: 0 });
         let first = Variation { first_channel: true, ..Variation::default() };
-        let codes = |variation| NATIVE.codes(&[4.0, 4.0], &grids, Spread::axis(&[2], 0), variation);
+        let codes = |variation: &Variation| {
+            NATIVE.codes(&[4.0, 4.0], &grids, Spread::axis(&[2], 0), variation)
+        };
         assert_eq!(codes(&Variation::default()), [4, 2]);
         assert_eq!(codes(&first), [4, 4]);
     }

@@ -8,8 +8,10 @@ use super::pool_factor::bypass;
 use crate::check::Constants;
 use crate::report::Explanation;
 
+type Function = fn(f64) -> f64;
+
 /// Activations that may be missing in what makes the golden.
-const FUNCTIONS: [(&str, fn(f64) -> f64); 6] = [
+const FUNCTIONS: [(&str, Function); 6] = [
     ("Relu", |x| x.max(0.0)),
     ("Relu6 (0 … 6)", |x| x.clamp(0.0, 6.0)),
     ("LeakyRelu 0.1", |x| if x < 0.0 { 0.1 * x } else { x }),

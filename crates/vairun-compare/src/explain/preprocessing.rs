@@ -44,7 +44,7 @@ fn affine(numbers: &Numbers, layout: &Layout) -> Option<Vec<(f64, f64)>> {
     }
     let fit = |[low, high]: &[(f64, f64); 2]| {
         let a = (high.1 - low.1) / (high.0 - low.0);
-        (a.is_finite() && a != 0.0).then(|| (a, low.1 - a * low.0))
+        (a.is_finite() && a != 0.0).then_some((a, low.1 - a * low.0))
     };
     let fits = ends.iter().map(fit).collect::<Option<Vec<_>>>()?;
     let size = numbers.want.iter().fold(0.0f64, |most, x| most.max(x.abs()));

@@ -3,6 +3,8 @@
 //! [`Varied`] is a provider that stands before the others. It takes the quantizers to integers of every family and
 //! leaves all else, block formats and quantizers to floats included, to the providers behind it.
 
+use std::sync::Arc;
+
 use vairun_graph::{Attribute, Graph, Node, OpId, ValueId};
 use vairun_numeric::linear::Grid;
 use vairun_numeric::round::Round;
@@ -29,13 +31,16 @@ pub struct Varied {
     pub entries: Vec<(Nodes, Variation)>,
 }
 
+/// A test of the names of a node and of its first output.
+pub type NodeTest = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
+
 /// Which nodes are meant.
 #[derive(Clone)]
 pub enum Nodes {
     /// All.
     All,
     /// Those for which it is true, by the names of the node and of its first output.
-    If(std::sync::Arc<dyn Fn(&str, &str) -> bool + Send + Sync>),
+    If(NodeTest),
 }
 
 impl std::fmt::Debug for Nodes {
@@ -114,7 +119,7 @@ impl Provider for Varied {
             Ok(own) => own,
             Err(error) => return Some(Err(error)),
         };
-        Some(VariedQuantizer::new(spec, family, variation, own).transpose()?)
+        VariedQuantizer::of(spec, family, variation, own).transpose()
     }
 
     fn entries(&self) -> Vec<OpEntry> {
@@ -144,7 +149,7 @@ struct Laid {
 
 impl VariedQuantizer {
     /// `None` where the quantizer gives no integers.
-    fn new(
+    fn of(
         spec: &NodeSpec,
         family: Family,
         variation: Variation,
@@ -445,7 +450,7 @@ mod tests {
         ]);
         assert!(node.declined_by(&Varied { entries: vec![(Nodes::All, Variation::default())] }));
         let node = Node::new("", "QuantizeLinear").inputs([x(), Tensor::scalar(1f32)]);
-        let nobody = Nodes::If(std::sync::Arc::new(|_: &str, _: &str| false));
+        let nobody = Nodes::If(Arc::new(|_: &str, _: &str| false));
         assert!(node.declined_by(&Varied { entries: vec![(nobody, Variation::default())] }));
     }
 }
