@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use vairun::tensor::{Element, bf16, f16};
 use vairun::{DType, Tensor};
+use vairun_numeric::narrow::Narrow;
 
 /// A folder of the shared material; `None`, with a word, where it is absent.
 pub(crate) fn shared(part: &str) -> Option<PathBuf> {
@@ -50,6 +51,22 @@ pub(crate) fn numbers(tensor: &Tensor) -> Result<Vec<f64>> {
         DType::Bool => {
             Ok(tensor.as_slice::<bool>()?.iter().map(|&x| f64::from(u8::from(x))).collect())
         }
-        other => anyhow::bail!("{other} is not compared"),
+        other => match narrow(other) {
+            Some(narrow) => {
+                Ok(narrow.decode_slice(tensor.as_slice()?).into_iter().map(f64::from).collect())
+            }
+            None => anyhow::bail!("{other} is not compared"),
+        },
     }
+}
+
+fn narrow(dtype: DType) -> Option<Narrow> {
+    Some(match dtype {
+        DType::F8E4M3FN => Narrow::Float8E4M3FN,
+        DType::F8E4M3FNUZ => Narrow::Float8E4M3FNUZ,
+        DType::F8E5M2 => Narrow::Float8E5M2,
+        DType::F8E5M2FNUZ => Narrow::Float8E5M2FNUZ,
+        DType::F4E2M1 => Narrow::Float4E2M1,
+        _ => return None,
+    })
 }

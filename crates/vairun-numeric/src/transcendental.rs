@@ -7,6 +7,8 @@
 
 use std::f64::consts::LOG2_E;
 
+use crate::vector::{Loop, widest};
+
 /// The natural logarithm of 2 in two parts; the first ends in 21 zero bits, so that `k · LN2_HIGH` is exact.
 const LN2_HIGH: f64 = f64::from_bits(0x3fe6_2e42_fee0_0000);
 const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
@@ -44,6 +46,26 @@ fn exp64(x: f64) -> f64 {
     }
     let exponent = shifted.to_bits().wrapping_add(1023) << 52;
     sum * f64::from_bits(exponent)
+}
+
+struct ExpAll<'a>(&'a mut [f64]);
+
+impl Loop for ExpAll<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for x in self.0 {
+            let below = *x < -708.0;
+            let e = exp64(*x);
+            *x = if below { 0.0 } else { e };
+        }
+    }
+}
+
+/// `e^x` for every element, none of which is above 708; 0 below -708; NaN stays NaN. The error is below 2^-44.
+pub fn exp_all(x: &mut [f64]) {
+    widest(ExpAll(x));
 }
 
 /// `e^x`. NaN stays NaN, too large gives infinity, too small 0.
@@ -115,6 +137,17 @@ mod tests {
     #[test]
     fn tanh_is_rounded_correctly() {
         compare("tanh", tanh, f64::tanh);
+    }
+
+    #[test]
+    fn a_slice_is_rounded_as_its_elements() {
+        let mut x: Vec<f64> = (-90..=0).map(f64::from).collect();
+        let want: Vec<f32> = x.iter().map(|&x| exp(x as f32)).collect();
+        exp_all(&mut x);
+        assert_eq!(x.iter().map(|&x| x as f32).collect::<Vec<_>>(), want);
+        let mut ends = [f64::NEG_INFINITY, -709.0, f64::NAN];
+        exp_all(&mut ends);
+        assert!(ends[..2] == [0.0; 2] && ends[2].is_nan());
     }
 
     #[test]

@@ -20,12 +20,14 @@ pub mod dims;
 pub mod elementwise;
 pub mod generate;
 pub mod movement;
+pub mod normalize;
 pub mod pool;
 pub mod quant;
 pub mod quark;
 pub mod recurrent;
 pub mod reduce;
 pub mod search;
+pub mod sequence;
 
 pub use attrs::Attrs;
 pub use def::{Build, Grade, OpDef};

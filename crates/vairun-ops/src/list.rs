@@ -7,8 +7,8 @@ use crate::operator::Operator;
 use crate::provider::{OpEntry, Provider};
 use crate::spec::NodeSpec;
 use crate::{
-    cast, control, dims, elementwise, generate, movement, pool, quant, quark, recurrent, reduce,
-    search,
+    cast, control, dims, elementwise, generate, movement, normalize, pool, quant, quark, recurrent,
+    reduce, search, sequence,
 };
 
 /// Every operator of this crate: the one list that dispatch, `vairun ops` and the README's table read.
@@ -157,6 +157,19 @@ pub static OPS: &[&OpDef] = &[
     &reduce::fold::PROD,
     &reduce::fold::SUM,
     &reduce::fold::SUM_SQUARE,
+    // softmax and normalizations
+    &normalize::batch_normalization::DEF,
+    &normalize::group_normalization::GROUP,
+    &normalize::group_normalization::INSTANCE,
+    &normalize::layer_normalization::DEF,
+    &normalize::layer_normalization::RMS,
+    &normalize::lp_normalization::DEF,
+    &normalize::mean_variance_normalization::DEF,
+    &normalize::skip_layer_normalization::DEF,
+    &normalize::skip_layer_normalization::SIMPLIFIED,
+    &normalize::softmax::HARDMAX,
+    &normalize::softmax::LOG_SOFTMAX,
+    &normalize::softmax::SOFTMAX,
     // windows over images
     &pool::average_pool::DEF,
     &pool::global_pool::AVERAGE,
@@ -168,6 +181,19 @@ pub static OPS: &[&OpDef] = &[
     &control::if_::DEF,
     &control::loop_::DEF,
     &control::scan::DEF,
+    // sequences and optionals
+    &sequence::at::AT,
+    &sequence::at::ERASE,
+    &sequence::at::INSERT,
+    &sequence::concat_from_sequence::DEF,
+    &sequence::construct::CONSTRUCT,
+    &sequence::construct::EMPTY,
+    &sequence::construct::LENGTH,
+    &sequence::optional::GET_ELEMENT,
+    &sequence::optional::HAS_ELEMENT,
+    &sequence::optional::OPTIONAL,
+    &sequence::sequence_map::DEF,
+    &sequence::split_to_sequence::DEF,
     // recurrence
     &recurrent::gru::DEF,
     &recurrent::lstm::DEF,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tract_onnx::prelude::{Datum, DatumType, Tensor as TractTensor};
 use vairun_ops::OpError;
-use vairun_tensor::{Buffer, DType, Element, Tensor, f16};
+use vairun_tensor::{Buffer, DType, Element, Tensor, bf16, f16};
 
 /// Calls `$call::<T>` with the Rust type that both sides use for `$dtype`; `$otherwise` for types that only one has.
 macro_rules! with_type {
@@ -27,12 +27,31 @@ macro_rules! with_type {
     };
 }
 
-/// The same type in tract; `None` for types that it lacks (bfloat16, float8, 4-bit …).
+/// The type that tract computes in; `None` for types that it lacks (float8, 4-bit …).
+///
+/// float16 and bfloat16 are computed in float32 and rounded once at the end, as everywhere in vairun: tract lacks one of
+/// them and rounds each step in the other.
 pub(crate) fn datum_type(dtype: DType) -> Option<DatumType> {
     fn of<T: Datum>() -> Option<DatumType> {
         Some(T::datum_type())
     }
-    with_type!(dtype, DType, of(), None)
+    match dtype {
+        DType::F16 | DType::BF16 => of::<f32>(),
+        dtype => with_type!(dtype, DType, of(), None),
+    }
+}
+
+/// `tensor`, which tract computed in float32, in the type that its operator's first input has.
+pub(crate) fn narrowed(tensor: Tensor, dtype: DType) -> Result<Tensor, OpError> {
+    fn each<T: Element>(tensor: &Tensor, round: fn(f32) -> T) -> Result<Tensor, OpError> {
+        let rounded = tensor.as_slice::<f32>()?.iter().map(|&x| round(x)).collect();
+        Ok(Tensor::new(tensor.shape(), rounded)?)
+    }
+    match dtype {
+        DType::F16 if tensor.dtype() == DType::F32 => each(&tensor, f16::from_f32),
+        DType::BF16 if tensor.dtype() == DType::F32 => each(&tensor, bf16::from_f32),
+        _ => Ok(tensor),
+    }
 }
 
 /// The same type in vairun.
@@ -73,7 +92,18 @@ pub(crate) fn to_tract(tensor: &Tensor) -> Result<Arc<TractTensor>, OpError> {
         let copy = TractTensor::from_shape(tensor.shape(), tensor.as_slice::<T>()?);
         Ok(copy.map_err(kernel)?.into())
     }
+    fn widened<T: Element + Copy + Into<f32>>(
+        tensor: &Tensor,
+    ) -> Result<Arc<TractTensor>, OpError> {
+        let wide: Vec<f32> = tensor.as_slice::<T>()?.iter().map(|&x| x.into()).collect();
+        Ok(TractTensor::from_shape(tensor.shape(), &wide).map_err(kernel)?.into())
+    }
     let dtype = tensor.dtype();
+    match dtype {
+        DType::F16 => return widened::<f16>(tensor),
+        DType::BF16 => return widened::<bf16>(tensor),
+        _ => {}
+    }
     // A reshaped or retyped tensor shares its elements with one of another shape or type.
     let same = |held: &&Held| {
         held.0.shape() == tensor.shape() && Some(held.0.datum_type()) == datum_type(dtype)

@@ -6,7 +6,7 @@ use vairun_ops::{Context, Inputs, OpError, Operator, Outputs};
 use vairun_tensor::{DType, Tensor, Value};
 
 use crate::cache::{Cache, Key};
-use crate::convert::{datum_type, from_tract, kernel, to_tract};
+use crate::convert::{datum_type, from_tract, kernel, narrowed, to_tract};
 use crate::plan::{Plan, Source};
 use crate::table::TractOp;
 
@@ -93,9 +93,13 @@ impl Operator for TractNode {
             .map(|(_, tensor)| Ok(to_tract(tensor)?.into_tvalue()))
             .collect::<Result<TVec<_>, OpError>>()?;
         let outputs = plan.run(data).map_err(kernel)?;
+        let first = present.first().map_or(DType::F32, |(_, tensor)| tensor.dtype());
         outputs
             .into_iter()
-            .map(|output| from_tract(output.into_arc_tensor()).map(Value::Tensor))
+            .map(|output| {
+                let output = from_tract(output.into_arc_tensor())?;
+                Ok(Value::Tensor(narrowed(output, first)?))
+            })
             .collect()
     }
 

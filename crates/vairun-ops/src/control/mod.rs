@@ -8,4 +8,4 @@ pub mod scan;
 pub(crate) use body::Body;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

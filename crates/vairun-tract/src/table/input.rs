@@ -1,7 +1,9 @@
 use vairun_tensor::DType;
 
-/// float16, float32, float64.
-pub(crate) const FLOATS: &[DType] = &[DType::F16, DType::F32, DType::F64];
+/// float16, bfloat16, float32, float64.
+pub(crate) const FLOATS: &[DType] = &[DType::F16, DType::BF16, DType::F32, DType::F64];
+/// float16, bfloat16, float32.
+pub(crate) const UP_TO_F32: &[DType] = &[DType::F16, DType::BF16, DType::F32];
 /// float32.
 pub(crate) const F32: &[DType] = &[DType::F32];
 /// float16, float32.
@@ -38,7 +40,7 @@ impl Input {
         Self { optional: true, ..self }
     }
 
-    /// `float16, float32, float64`.
+    /// `float16, bfloat16, float32, float64`.
     pub(crate) fn type_words(&self) -> String {
         self.types.iter().map(|dtype| dtype.name()).collect::<Vec<_>>().join(", ")
     }

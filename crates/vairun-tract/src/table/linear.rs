@@ -2,7 +2,7 @@
 
 use tract_onnx::pb::NodeProto;
 
-use super::input::{F32, FLOATS};
+use super::input::{FLOATS, UP_TO_F32};
 use super::{Accept, BASE, Input, LATEST, TractOp};
 use crate::node::{remove, text};
 
@@ -31,7 +31,11 @@ pub(crate) static OPS: &[TractOp] = &[
     TractOp {
         name: "ConvTranspose",
         summary: "transposed convolution",
-        inputs: &[Input::data("X", F32), Input::data("W", F32), Input::data("B", F32).optional()],
+        inputs: &[
+            Input::data("X", UP_TO_F32),
+            Input::data("W", UP_TO_F32),
+            Input::data("B", UP_TO_F32).optional(),
+        ],
         attributes: &[
             ("auto_pad", AUTO_PAD),
             ("dilations", Accept::Sizes),
@@ -48,7 +52,11 @@ pub(crate) static OPS: &[TractOp] = &[
         name: "Gemm",
         opsets: 7..=LATEST,
         summary: "alpha·A·B + beta·C",
-        inputs: &[Input::data("A", F32), Input::data("B", F32), Input::data("C", F32).optional()],
+        inputs: &[
+            Input::data("A", UP_TO_F32),
+            Input::data("B", UP_TO_F32),
+            Input::data("C", UP_TO_F32).optional(),
+        ],
         attributes: &[
             ("alpha", Accept::Float),
             ("beta", Accept::Float),
