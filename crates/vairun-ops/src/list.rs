@@ -7,8 +7,8 @@ use crate::operator::Operator;
 use crate::provider::{OpEntry, Provider};
 use crate::spec::NodeSpec;
 use crate::{
-    cast, control, dims, elementwise, generate, movement, normalize, pool, quant, quark, recurrent,
-    reduce, search, sequence,
+    attention, cast, control, detect, dims, elementwise, generate, loss, movement, normalize, pool,
+    quant, quark, random, recurrent, reduce, search, sequence,
 };
 
 /// Every operator of this crate: the one list that dispatch, `vairun ops` and the README's table read.
@@ -106,6 +106,11 @@ pub static OPS: &[&OpDef] = &[
     &elementwise::compare::GREATER_OR_EQUAL,
     &elementwise::compare::IS_NAN,
     &elementwise::compare::IS_INF,
+    &elementwise::gelu::BIAS,
+    &elementwise::gelu::DEF,
+    &elementwise::gelu::FAST,
+    &elementwise::gelu::MICROSOFT,
+    &elementwise::gelu::QUICK,
     &elementwise::function::ACOS,
     &elementwise::function::ACOSH,
     &elementwise::function::ASIN,
@@ -157,6 +162,20 @@ pub static OPS: &[&OpDef] = &[
     &reduce::fold::PROD,
     &reduce::fold::SUM,
     &reduce::fold::SUM_SQUARE,
+    // losses
+    &loss::negative_log_likelihood::NEGATIVE_LOG_LIKELIHOOD,
+    &loss::negative_log_likelihood::SOFTMAX_CROSS_ENTROPY,
+    // random numbers
+    &random::dropout::DEF,
+    &random::fill::BERNOULLI,
+    &random::fill::NORMAL,
+    &random::fill::NORMAL_LIKE,
+    &random::fill::UNIFORM,
+    &random::fill::UNIFORM_LIKE,
+    // detectors and samplers
+    &detect::grid_sample::DEF,
+    &detect::non_max_suppression::DEF,
+    &detect::roi_align::DEF,
     // softmax and normalizations
     &normalize::batch_normalization::DEF,
     &normalize::group_normalization::GROUP,
@@ -170,6 +189,11 @@ pub static OPS: &[&OpDef] = &[
     &normalize::softmax::HARDMAX,
     &normalize::softmax::LOG_SOFTMAX,
     &normalize::softmax::SOFTMAX,
+    // attention
+    &attention::attention::DEF,
+    &attention::multi_head_attention::DEF,
+    &attention::rotary_embedding::DEF,
+    &attention::rotary_embedding::MICROSOFT,
     // windows over images
     &pool::average_pool::DEF,
     &pool::global_pool::AVERAGE,

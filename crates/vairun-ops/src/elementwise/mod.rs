@@ -9,6 +9,7 @@ pub mod binary;
 pub mod clip;
 pub mod compare;
 pub mod function;
+pub mod gelu;
 pub mod logic;
 pub mod map;
 pub mod sign;

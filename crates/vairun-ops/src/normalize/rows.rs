@@ -5,6 +5,7 @@ use vairun_numeric::reduce::{Fold, rows};
 use vairun_tensor::Tensor;
 
 use crate::common::axes::around;
+use crate::common::broadcast::broadcast_shape;
 use crate::common::number::Number;
 use crate::common::prelude::*;
 use crate::movement::expand::expand;
@@ -76,6 +77,9 @@ pub(super) fn moments(row: &[f64]) -> (f64, f64) {
 
 /// The elements of `x` in float64, repeated to `shape` where it is smaller.
 pub(super) fn wide<T: Number>(x: &Tensor, shape: &[usize]) -> Result<Vec<f64>, OpError> {
+    if broadcast_shape(&[shape, x.shape()])? != shape {
+        return Err(wrong_shape("Scale", x.shape(), format!("at most {shape:?}")));
+    }
     let x = expand(x, shape)?;
     Ok(x.as_slice::<T>()?.iter().map(|x| x.to_f64()).collect())
 }

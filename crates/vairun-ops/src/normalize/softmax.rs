@@ -108,6 +108,11 @@ fn log_softmax(row: &mut [f64]) {
     row.iter_mut().for_each(|x| *x -= total);
 }
 
+/// The logarithm of softmax along an axis, for the losses.
+pub(crate) fn log_softmax_along(x: &[f64], shape: &[usize], axis: usize) -> Vec<f64> {
+    map_along(x, shape, axis, log_softmax)
+}
+
 fn hardmax(row: &mut [f64]) {
     let largest = row.iter().copied().fold(f64::NEG_INFINITY, Number::larger);
     let place = row.iter().position(|&x| x == largest || x.is_nan());

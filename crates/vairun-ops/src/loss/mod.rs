@@ -1,0 +1,3 @@
+//! `NegativeLogLikelihoodLoss` and `SoftmaxCrossEntropyLoss`.
+
+pub mod negative_log_likelihood;
