@@ -19,6 +19,7 @@ pub mod contraction;
 pub mod control;
 pub mod detect;
 pub mod dims;
+pub mod einsum;
 pub mod elementwise;
 pub mod generate;
 pub mod loss;
@@ -32,6 +33,8 @@ pub mod recurrent;
 pub mod reduce;
 pub mod search;
 pub mod sequence;
+pub mod signal;
+pub mod text;
 
 pub use attrs::Attrs;
 pub use def::{Build, Grade, OpDef};

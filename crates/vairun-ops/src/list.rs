@@ -7,8 +7,8 @@ use crate::operator::Operator;
 use crate::provider::{OpEntry, Provider};
 use crate::spec::NodeSpec;
 use crate::{
-    attention, cast, control, detect, dims, elementwise, generate, loss, movement, normalize, pool,
-    quant, quark, random, recurrent, reduce, search, sequence,
+    attention, cast, control, detect, dims, einsum, elementwise, generate, loss, movement,
+    normalize, pool, quant, quark, random, recurrent, reduce, search, sequence, signal, text,
 };
 
 /// Every operator of this crate: the one list that dispatch, `vairun ops` and the README's table read.
@@ -68,6 +68,7 @@ pub static OPS: &[&OpDef] = &[
     &movement::scatter_nd::DEF,
     &movement::slice::DEF,
     &movement::split::DEF,
+    &movement::tensor_scatter::DEF,
     &movement::tile::DEF,
     &movement::transpose::DEF,
     &movement::trilu::DEF,
@@ -143,6 +144,7 @@ pub static OPS: &[&OpDef] = &[
     &elementwise::sign::NEG,
     &elementwise::sign::RELU,
     &elementwise::sign::SIGN,
+    &elementwise::swiglu::DEF,
     &elementwise::variadic::MAX,
     &elementwise::variadic::MIN,
     &elementwise::variadic::SUM,
@@ -189,7 +191,21 @@ pub static OPS: &[&OpDef] = &[
     &normalize::softmax::HARDMAX,
     &normalize::softmax::LOG_SOFTMAX,
     &normalize::softmax::SOFTMAX,
+    // sums of products
+    &einsum::DEF,
+    // spectra
+    &signal::dft::DEF,
+    &signal::mel_weight_matrix::DEF,
+    &signal::stft::DEF,
+    &signal::window::BLACKMAN,
+    &signal::window::HAMMING,
+    &signal::window::HANN,
+    // strings
+    &text::string_concat::DEF,
+    &text::string_split::DEF,
     // attention
+    &attention::causal_conv_with_state::DEF,
+    &attention::linear_attention::DEF,
     &attention::attention::DEF,
     &attention::multi_head_attention::DEF,
     &attention::rotary_embedding::DEF,

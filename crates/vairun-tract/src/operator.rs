@@ -66,6 +66,18 @@ impl TractNode {
         Ok(present)
     }
 
+    /// tract multiplies no two vectors: a row and a column for it, whose product is a scalar.
+    fn vectors_as_matrices(&self, inputs: &Inputs) -> Result<Option<Inputs>, OpError> {
+        if self.op.name != "MatMul" {
+            return Ok(None);
+        }
+        let (a, b) = (inputs.tensor(0, "A")?, inputs.tensor(1, "B")?);
+        if a.rank() != 1 || b.rank() != 1 {
+            return Ok(None);
+        }
+        Ok(Some(Inputs::of([a.reshaped(&[1, a.len()])?, b.reshaped(&[b.len(), 1])?])))
+    }
+
     fn plan(&self, present: &[(Role, &Tensor)]) -> Result<Plan, OpError> {
         let source = |&(role, tensor): &(Role, &Tensor)| match (role, datum_type(tensor.dtype())) {
             (Role::Data, Some(dtype)) => Ok(Source::Data(dtype, tensor.shape().to_vec())),
@@ -77,7 +89,11 @@ impl TractNode {
 }
 
 impl Operator for TractNode {
-    fn run(&self, inputs: Inputs, _: &mut dyn Context) -> Result<Outputs, OpError> {
+    fn run(&self, inputs: Inputs, context: &mut dyn Context) -> Result<Outputs, OpError> {
+        if let Some(matrices) = self.vectors_as_matrices(&inputs)? {
+            let product = self.run(matrices, context)?.remove(0).into_tensor()?;
+            return Ok(vec![product.reshaped(&[])?.into()]);
+        }
         let present = self.present(&inputs)?;
         let mut key = Key::default();
         for (role, tensor) in &present {

@@ -149,6 +149,7 @@ impl Operator for Attention {
             v_dim,
             softcap: self.softcap,
             round,
+            round_sums: q.dtype() == DType::BF16,
         };
         let (y, scores) = attend(&problem, &bias, self.scores);
         let y = narrowed(y, &[batch, heads, q_length, v_dim], q.dtype())?;

@@ -23,6 +23,8 @@ pub(super) struct Problem<'a> {
     pub(super) softcap: f32,
     /// To the type of the elements; what is computed in float32 is left as it is.
     pub(super) round: Option<fn(f32) -> f32>,
+    /// Whether each step of the sum under softmax rounds too, as the reference's does for bfloat16.
+    pub(super) round_sums: bool,
 }
 
 /// Which scores are wanted beside the result.
@@ -136,7 +138,11 @@ impl Problem<'_> {
         // Each step in the type of the elements, as the reference.
         let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         row.iter_mut().for_each(|x| *x = self.rounded(self.rounded(*x - largest).exp()));
-        let total = self.rounded(row.iter().sum());
+        let total = if self.round_sums {
+            row.iter().fold(0.0, |sum, &x| self.rounded(sum + x))
+        } else {
+            self.rounded(row.iter().sum())
+        };
         row.iter_mut().for_each(|x| *x = self.rounded(*x / total));
     }
 }
@@ -172,6 +178,7 @@ mod tests {
             v_dim: 1,
             softcap: 0.0,
             round: None,
+            round_sums: false,
         };
         attend(&problem, bias, wanted)
     }

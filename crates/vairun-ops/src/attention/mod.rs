@@ -2,8 +2,10 @@
 
 #[allow(clippy::module_inception)] // the operator's own name
 pub mod attention;
+pub mod causal_conv_with_state;
 mod core;
 mod floats;
+pub mod linear_attention;
 mod mask;
 pub mod multi_head_attention;
 pub mod rotary_embedding;

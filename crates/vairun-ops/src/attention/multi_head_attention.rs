@@ -113,6 +113,7 @@ impl Operator for MultiHeadAttention {
             v_dim,
             softcap: 0.0,
             round: rounding(q.dtype()),
+            round_sums: false,
         };
         let (y, _) = attend(&problem, &bias, Scores::None);
         let y = flat(&narrowed(y, &[batch, heads, q_length, v_dim], q.dtype())?)?;

@@ -13,4 +13,5 @@ pub mod gelu;
 pub mod logic;
 pub mod map;
 pub mod sign;
+pub mod swiglu;
 pub mod variadic;

@@ -17,6 +17,7 @@ pub mod scatter_elements;
 pub mod scatter_nd;
 pub mod slice;
 pub mod split;
+pub mod tensor_scatter;
 pub mod tile;
 pub mod transpose;
 pub mod trilu;

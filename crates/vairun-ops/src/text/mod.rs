@@ -1,0 +1,4 @@
+//! Operators on strings.
+
+pub mod string_concat;
+pub mod string_split;
