@@ -8,18 +8,6 @@ use vairun::{Exec, Inputs, Model, Tensor};
 
 use crate::material::{numbers, read_npz, shared};
 
-/// Models with operators that vairun does not have yet (`vairun inspect` names them). One that runs fails the test, so
-/// that it leaves this list.
-const NOT_YET: [&str; 7] = [
-    "basicpitch-ort_qop_u8s8",
-    "lcnet-ort_qop_u8s8",
-    "onet-ort_dynamic",
-    "onet-ort_qop_u8s8",
-    "owwemb-ort_dynamic",
-    "ppcls-ort_qop_s8s8_pc",
-    "tashkeel_rawi_v3-asis",
-];
-
 /// One line for each output that misses its tolerance.
 type Problems = Vec<String>;
 
@@ -34,16 +22,8 @@ fn every_model_meets_its_tolerances() -> Result<()> {
         if !id.contains(&only) {
             continue;
         }
-        match (check_model(&corpus, id, &entry["tolerance"], &mut problems), NOT_YET.contains(&id))
-        {
-            (Ok(()), false) => {}
-            (Ok(()), true) => {
-                problems.push(format!("{id}: runs, so it no longer belongs in NOT_YET"))
-            }
-            (Err(error), true) => {
-                assert!(format!("{error:#}").contains("no such operator"), "{id}: {error:#}")
-            }
-            (Err(error), false) => problems.push(format!("{id}: {error:#}")),
+        if let Err(error) = check_model(&corpus, id, &entry["tolerance"], &mut problems) {
+            problems.push(format!("{id}: {error:#}"));
         }
     }
     assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));

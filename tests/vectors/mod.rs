@@ -7,7 +7,9 @@ mod contrib;
 mod fix_neuron;
 mod native;
 mod own;
+mod quark;
 mod vai;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -58,6 +60,16 @@ pub(crate) fn cases(folder: &str) -> Result<Option<(PathBuf, Vec<serde_json::Val
 
 /// Runs `name.onnx` on the arrays `in_*` of `name.npz` and compares its outputs with the arrays `out_*`.
 pub(crate) fn check(builder: &Builder, folder: &Path, name: &str) -> Result<()> {
+    check_within(builder, folder, name, None)
+}
+
+/// As [`check`]; with `within`, float32 may differ by that share of the largest magnitude.
+pub(crate) fn check_within(
+    builder: &Builder,
+    folder: &Path,
+    name: &str,
+    within: Option<f64>,
+) -> Result<()> {
     let arrays = read_npz(&folder.join(format!("{name}.npz")))?;
     let model = builder.open(folder.join(format!("{name}.onnx")))?;
     let inputs: Inputs = arrays
@@ -69,7 +81,11 @@ pub(crate) fn check(builder: &Builder, folder: &Path, name: &str) -> Result<()> 
     let mut compared = 0;
     for (key, want) in wanted {
         let got = outputs.get(key).with_context(|| format!("no output `{key}`"))?;
-        same(got, want).with_context(|| format!("`{key}`"))?;
+        match within {
+            Some(share) => near(got, want, share),
+            None => same(got, want),
+        }
+        .with_context(|| format!("`{key}`"))?;
         compared += 1;
     }
     ensure!(compared > 0, "nothing was compared");
@@ -94,6 +110,23 @@ pub(crate) fn same(got: &Value, want: &Tensor) -> Result<()> {
         got[first],
         want[first]
     )
+}
+
+/// Numbers apart by at most that share of the largest magnitude.
+pub(crate) fn near(got: &Value, want: &Tensor, share: f64) -> Result<()> {
+    let got = got.as_tensor()?;
+    ensure!(got.dtype() == want.dtype(), "{got:?}, expected {want:?}");
+    ensure!(got.shape() == want.shape(), "{got:?}, expected {want:?}");
+    let (got, want) = (crate::material::numbers(got)?, crate::material::numbers(want)?);
+    let largest = want.iter().fold(0.0f64, |largest, x| largest.max(x.abs()));
+    for (i, (got, want)) in got.iter().zip(&want).enumerate() {
+        let same = got == want || (got.is_nan() && want.is_nan());
+        ensure!(
+            same || (got - want).abs() <= share * largest,
+            "{got} at {i}, expected {want} within {share} of {largest}"
+        );
+    }
+    Ok(())
 }
 
 /// Each element as text that tells every value but NaN from every other.

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::Value as Json;
 use vairun::{Exec, Model};
 
-use super::{Report, check};
+use super::{Report, check_within};
 use crate::material::repository;
 
 /// Every case of a family, fused and unfused.
@@ -17,7 +17,8 @@ fn family(name: &str, cases: usize, excepted: &[(&str, &str)]) -> Result<()> {
         for case in &index {
             let name = case["name"].as_str().unwrap();
             assert!(case["oracle"].as_str().is_some_and(|oracle| oracle.contains('.')), "{name}");
-            report.case(name, || check(&builder, &folder, name));
+            let within = case["within"].as_f64();
+            report.case(name, || check_within(&builder, &folder, name, within));
         }
         report.finish(cases, excepted);
     }
@@ -37,4 +38,9 @@ fn quantize_linear() -> Result<()> {
 #[test]
 fn contrib() -> Result<()> {
     family("contrib", 3, &[])
+}
+
+#[test]
+fn qlinear() -> Result<()> {
+    family("qlinear", 42, &[])
 }

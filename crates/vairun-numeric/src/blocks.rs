@@ -1,5 +1,7 @@
 //! Blocks of elements along one axis, and what the block formats share: exponents, powers of two, rounding.
 
+use rayon::prelude::*;
+
 use crate::round::f32::{half_away, half_even, half_up};
 use crate::vector::{Loop, widest};
 
@@ -33,17 +35,36 @@ impl Blocks {
         }
     }
 
-    /// Applies `format` to every block, in the widest vectors of the CPU.
+    /// Applies `format` to every block, in the widest vectors of the CPU, by several threads where there is enough to
+    /// do.
     pub(crate) fn apply<F: BlockFormat>(self, data: &mut [f32], format: &F) {
         assert_eq!(data.len(), self.outer * self.len * self.inner);
-        if !data.is_empty() {
+        if data.is_empty() {
+            return;
+        }
+        let run = self.len * self.inner;
+        if data.len() <= PART {
             widest(Apply { blocks: self, data, format });
+        } else if run <= PART {
+            let runs = data.par_chunks_mut(PART / run * run);
+            runs.for_each(|data| widest(Apply { blocks: self, data, format }));
+        } else {
+            // Parts of a run end where blocks do.
+            let block = self.size.saturating_mul(self.inner).min(run);
+            let part = block * (PART / block).max(1);
+            data.par_chunks_mut(run).flat_map(|run| run.par_chunks_mut(part)).for_each(|data| {
+                let blocks = Self { len: data.len() / self.inner, ..self };
+                widest(Apply { blocks, data, format });
+            });
         }
     }
 }
 
+/// Elements that one task rounds at least.
+const PART: usize = 1 << 15;
+
 /// What happens to blocks.
-pub(crate) trait BlockFormat {
+pub(crate) trait BlockFormat: Sync {
     /// Rounds the elements of up to [`LANES`] blocks. `#[inline(always)]`: see [`Loop`].
     fn strip(&self, strip: Strip<'_>);
 }
@@ -228,7 +249,7 @@ impl BlockRound {
 }
 
 /// A rule of [`BlockRound`] as a type, so that a loop is compiled for each.
-pub(crate) trait Rule: Copy {
+pub(crate) trait Rule: Copy + Sync {
     /// `x` rounded to an integer.
     fn round(x: f32) -> f32;
 }
@@ -285,7 +306,7 @@ pub(crate) use by_rule;
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::sync::Mutex;
 
     use super::*;
 
@@ -307,21 +328,22 @@ mod tests {
         assert_eq!(HalfUp::round(-0.5).to_bits(), (-0f32).to_bits());
     }
 
-    struct Number(Cell<f32>);
+    struct Number(Mutex<f32>);
 
     impl BlockFormat for Number {
         fn strip(&self, mut strip: Strip<'_>) {
-            let first = self.0.get();
+            let mut next = self.0.lock().unwrap();
+            let first = *next;
             let names: [f32; LANES] = std::array::from_fn(|lane| first + lane as f32);
             strip.map(&names, &names, |_, name, _| name);
-            self.0.set(first + strip.lanes as f32);
+            *next = first + strip.lanes as f32;
         }
     }
 
     /// Which block each element is in, counted in the order in which they are visited.
     fn blocks_of(shape: &[usize], axis: usize, size: usize) -> Vec<f32> {
         let mut data = vec![-1.0; shape.iter().product()];
-        Blocks::along(shape, axis, size).apply(&mut data, &Number(Cell::new(0.0)));
+        Blocks::along(shape, axis, size).apply(&mut data, &Number(Mutex::new(0.0)));
         data
     }
 
@@ -331,6 +353,36 @@ mod tests {
         assert_eq!(blocks_of(&[2, 3], 1, 2), [0., 0., 1., 2., 2., 3.]);
         assert_eq!(blocks_of(&[3, 2], 0, 2), [0., 1., 0., 1., 2., 3.]);
         assert_eq!(blocks_of(&[2, 2, 2], 1, 8), [0., 1., 0., 1., 2., 3., 2., 3.]);
+    }
+
+    /// Every element becomes the largest exponent of its block.
+    struct Largest;
+
+    impl BlockFormat for Largest {
+        fn strip(&self, mut strip: Strip<'_>) {
+            let largest = strip.max_exponents();
+            strip.map(&largest, &largest, |_, exponent, _| exponent as f32);
+        }
+    }
+
+    #[test]
+    fn parts_for_several_threads_give_what_one_gives() {
+        for (shape, axis, size) in [
+            (vec![3, 50_000], 1, 16),
+            (vec![700, 100], 1, 8),
+            (vec![300, 300], 0, 32),
+            (vec![5, 33, 1000], 1, 8),
+            (vec![100_000], 0, 7),
+            (vec![2, 40_000], 1, usize::MAX),
+        ] {
+            let blocks = Blocks::along(&shape, axis, size);
+            let number = |i: usize| f32::from_bits((i as u32).wrapping_mul(0x9e37_79b9) >> 1);
+            let mut one: Vec<f32> = (0..shape.iter().product()).map(number).collect();
+            let mut several = one.clone();
+            widest(Apply { blocks, data: &mut one, format: &Largest });
+            blocks.apply(&mut several, &Largest);
+            assert!(one == several, "{shape:?} along {axis} by {size}");
+        }
     }
 
     #[test]

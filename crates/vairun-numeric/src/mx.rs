@@ -97,7 +97,7 @@ impl MxElement {
 }
 
 /// The numbers that an element can be, seen from within its block.
-trait Nearest: Copy {
+trait Nearest: Copy + Sync {
     /// The nearest such number.
     fn nearest(self, x: f32) -> f32;
 }

@@ -26,6 +26,7 @@ pub mod loss;
 pub mod movement;
 pub mod normalize;
 pub mod pool;
+pub mod qlinear;
 pub mod quant;
 pub mod quark;
 pub mod random;

@@ -8,7 +8,7 @@ use crate::provider::{OpEntry, Provider};
 use crate::spec::NodeSpec;
 use crate::{
     attention, cast, control, detect, dims, einsum, elementwise, generate, loss, movement,
-    normalize, pool, quant, quark, random, recurrent, reduce, search, sequence, signal, text,
+    normalize, pool, qlinear, quant, quark, random, recurrent, reduce, search, sequence, signal, text,
 };
 
 /// Every operator of this crate: the one list that dispatch, `vairun ops` and the README's table read.
@@ -17,6 +17,28 @@ pub static OPS: &[&OpDef] = &[
     &quant::dequantize_linear::DEF,
     &quant::dynamic_quantize_linear::DEF,
     &quant::quantize_linear::DEF,
+    // on codes
+    &qlinear::conv_integer::DEF,
+    &qlinear::dynamic_quantize_lstm::DEF,
+    &qlinear::dynamic_quantize_mat_mul::DEF,
+    &qlinear::gather_block_quantized::DEF,
+    &qlinear::mat_mul_integer::DEF,
+    &qlinear::mat_mul_integer_to_float::DEF,
+    &qlinear::mat_mul_n_bits::DEF,
+    &qlinear::q_attention::DEF,
+    &qlinear::q_gemm::DEF,
+    &qlinear::qlinear_add::DEF,
+    &qlinear::qlinear_average_pool::DEF,
+    &qlinear::qlinear_concat::DEF,
+    &qlinear::qlinear_conv::DEF,
+    &qlinear::qlinear_global_average_pool::DEF,
+    &qlinear::qlinear_leaky_relu::DEF,
+    &qlinear::qlinear_mat_mul::DEF,
+    &qlinear::qlinear_mul::DEF,
+    &qlinear::qlinear_reduce_mean::DEF,
+    &qlinear::qlinear_sigmoid::DEF,
+    &qlinear::qlinear_softmax::DEF,
+    &qlinear::qlinear_where::DEF,
     // vai (vai_q_pytorch)
     &quant::vai_dequantize_linear::DEF,
     &quant::vai_fix_neuron::DEF,

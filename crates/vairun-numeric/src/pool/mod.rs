@@ -7,4 +7,4 @@ mod geometry;
 mod reduce;
 
 pub use geometry::{Pool, PoolAxis};
-pub use reduce::{Float, Ordered, argmax, largest, max, mean, mean_of_rows, norm, power_sum};
+pub use reduce::{Float, Ordered, argmax, largest, max, mean, mean_of_rows, norm, power_sum, sum};

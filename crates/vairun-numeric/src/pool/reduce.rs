@@ -75,12 +75,17 @@ pub fn max<T: Ordered>(x: &[T], pool: &Pool) -> Vec<T> {
 ///
 /// With `include_padding` the elements of the padding count, as zeros. NaN where a window sees no element.
 pub fn mean<T: Float>(x: &[T], pool: &Pool, include_padding: bool) -> Vec<T> {
-    let mut y = fold(x, pool, T::ZERO, |sum, x| sum + x);
+    let mut y = sum(x, pool);
     let counts: Vec<T> = pool.counts(include_padding).into_iter().map(T::count).collect();
     for plane in y.chunks_exact_mut(counts.len().max(1)) {
         plane.iter_mut().zip(&counts).for_each(|(sum, &n)| *sum = *sum / n);
     }
     y
+}
+
+/// The sum of each window, from its first element to its last.
+pub fn sum<T: Float>(x: &[T], pool: &Pool) -> Vec<T> {
+    fold(x, pool, T::ZERO, |sum, x| sum + x)
 }
 
 /// The sum of `|x|^p` over each window.
@@ -114,10 +119,10 @@ pub fn mean_of_rows<T: Float>(x: &[T], rows: usize, length: usize) -> Vec<T> {
     if length == 0 {
         return vec![T::ZERO / n; rows];
     }
-    x.chunks_exact(length).map(|row| sum(row) / n).collect()
+    x.chunks_exact(length).map(|row| row_sum(row) / n).collect()
 }
 
-fn sum<T: Float>(row: &[T]) -> T {
+fn row_sum<T: Float>(row: &[T]) -> T {
     let mut lanes = [T::ZERO; 8];
     let chunks = row.chunks_exact(8);
     let rest = chunks.remainder();

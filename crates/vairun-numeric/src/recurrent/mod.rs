@@ -7,7 +7,9 @@ mod activation;
 mod cell;
 mod dense;
 mod direction;
+mod dynamic;
 
 pub use activation::Activation;
 pub use cell::{Cell, Gru, Lstm, Rnn};
 pub use direction::{Direction, Sequence};
+pub use dynamic::{CodedWeights, DynamicLstm};

@@ -49,7 +49,11 @@ pub(super) fn run(
     Ok(Some(Tensor::new(&shape, finish(&sums, &finishes, inner))?))
 }
 
-pub(super) fn output_shape(
+/// The shape of the result; `None` where there is none.
+///
+/// # Errors
+/// [`OpError::TooLarge`].
+pub(crate) fn output_shape(
     geometry: &ConvGeometry,
     transposed: bool,
 ) -> Result<Option<Vec<usize>>, OpError> {

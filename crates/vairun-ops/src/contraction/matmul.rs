@@ -14,26 +14,19 @@ pub(super) fn run(inputs: &Inputs) -> Result<Option<Tensor>, OpError> {
     if a_side.axis.is_some() || along_sum {
         return Ok(None);
     }
-    let Shapes { a: a_batch, b: b_batch, out: batch, m, k, n, shape } =
-        Shapes::new(a.shape(), b.shape())?;
+    let shapes = Shapes::new(a.shape(), b.shape())?;
+    let Shapes { k, n, .. } = shapes;
     let Some(scales) = a_side.product(&b_side, n) else { return Ok(None) };
     let Some(finishes) = Finish::all(&scales, None) else { return Ok(None) };
-    let batches: usize = batch.iter().product();
-    // A matrix on the right is the same for all batches of a: their rows make one tall matrix.
-    let (tasks, m) = if b_batch.iter().all(|&d| d == 1) && a_batch == batch {
-        (1, batches * m)
-    } else {
-        (batches, m)
-    };
+    let Tasks { m, starts } = shapes.tasks();
     let product = MatMulShape { m, k, n, a_transposed: false, b_transposed: false };
-    let mut out = Vec::with_capacity(batches * m * n);
-    for task in 0..if batches == 0 { 0 } else { tasks } {
-        let a = a_side.part(place(task, &batch, &a_batch) * m * k, m * k);
-        let b = b_side.part(place(task, &batch, &b_batch) * k * n, k * n);
+    let mut out = Vec::with_capacity(starts.len() * m * n);
+    for (a_start, b_start) in starts {
+        let (a, b) = (a_side.part(a_start, m * k), b_side.part(b_start, k * n));
         let Some(sums) = matmul(product, &a, &b) else { return Ok(None) };
         out.extend(finish(&sums, &finishes, 1));
     }
-    Ok(Some(Tensor::new(&shape, out)?))
+    Ok(Some(Tensor::new(&shapes.shape, out)?))
 }
 
 /// The sizes of numpy's `matmul`.
@@ -78,6 +71,30 @@ impl Shapes {
             return Err(OpError::TooLarge(shape));
         }
         Ok(Self { a: a_batch, b: b_batch, out, m: m.unwrap_or(1), k, n: n.unwrap_or(1), shape })
+    }
+}
+
+/// The matrix products that make a result, in its order.
+pub(crate) struct Tasks {
+    /// Rows of each.
+    pub(crate) m: usize,
+    /// Where the matrices of both operands start, in elements.
+    pub(crate) starts: Vec<(usize, usize)>,
+}
+
+impl Shapes {
+    /// A matrix on the right that is the same for all batches of a meets them as one tall matrix.
+    pub(crate) fn tasks(&self) -> Tasks {
+        let Self { a, b, out, m, k, n, .. } = self;
+        let batches: usize = out.iter().product();
+        if batches == 0 {
+            return Tasks { m: *m, starts: Vec::new() };
+        }
+        if b.iter().all(|&d| d == 1) && a == out {
+            return Tasks { m: batches * m, starts: vec![(0, 0)] };
+        }
+        let start = |task| (place(task, out, a) * m * k, place(task, out, b) * k * n);
+        Tasks { m: *m, starts: (0..batches).map(start).collect() }
     }
 }
 

@@ -10,7 +10,7 @@
 //! activation with a scale per channel, a product of scales that f32 cannot hold as a normal number, `alpha` or `beta`
 //! that the form cannot absorb), nothing is computed here and the caller takes the float operator.
 
-mod conv;
+pub(crate) mod conv;
 mod finish;
 mod gemm;
 pub(crate) mod matmul;

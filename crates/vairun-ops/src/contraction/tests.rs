@@ -122,3 +122,72 @@ fn a_product_of_scales_that_is_no_normal_number_is_left_to_the_float_operator() 
     let tiny = dequantized(&[1, 1], &[1], &[1e-30], 0, None);
     assert!(run("MatMul", &[], [tiny.clone(), tiny]).is_none());
 }
+
+#[test]
+fn dequantizers_of_every_family_are_recognised() {
+    use vairun_tensor::DType;
+
+    use crate::quant::testing::Node;
+
+    let scale = || Tensor::scalar(0.1f32);
+    let narrow = |dtype, codes: Vec<i8>| Tensor::with_dtype(dtype, &[codes.len()], codes).unwrap();
+    let unsigned =
+        |dtype, codes: Vec<u8>| Tensor::with_dtype(dtype, &[codes.len()], codes).unwrap();
+    let operands: Vec<(&str, &str, Vec<Tensor>)> = vec![
+        ("", "DequantizeLinear", vec![narrow(DType::I8, vec![3, -3]), scale()]),
+        ("", "DequantizeLinear", vec![narrow(DType::I4, vec![3, -3]), scale()]),
+        ("", "DequantizeLinear", vec![unsigned(DType::U4, vec![3, 9]), scale()]),
+        ("", "DequantizeLinear", vec![narrow(DType::I2, vec![1, -2]), scale()]),
+        ("", "DequantizeLinear", vec![Tensor::vector(vec![-30000i16, 7]), scale()]),
+        ("", "DequantizeLinear", vec![Tensor::vector(vec![60000u16, 7]), scale()]),
+        ("com.microsoft", "DequantizeLinear", vec![Tensor::vector(vec![200u8, 7]), scale()]),
+        (
+            "ai.onnx.contrib",
+            "DequantizeLinear",
+            vec![Tensor::vector(vec![5i8, 7]), scale(), Tensor::scalar(1i8)],
+        ),
+        (
+            "ai.onnx.contrib",
+            "FixNeuron",
+            vec![Tensor::vector(vec![0.5f32, 7.0]), scale(), Tensor::scalar(1i8)],
+        ),
+        (
+            "com.amd.quark",
+            "ExtendedDequantizeLinear",
+            vec![Tensor::vector(vec![60000u16, 7]), scale(), Tensor::scalar(9u16)],
+        ),
+        (
+            "com.vai.quantize",
+            "VitisDequantizeLinear",
+            vec![Tensor::vector(vec![5i8, 7]), scale(), Tensor::scalar(1i8)],
+        ),
+        (
+            "vai",
+            "DequantizeLinear",
+            vec![
+                Tensor::vector(vec![-30000f32, 7.0]),
+                scale(),
+                Tensor::scalar(1i8),
+                Tensor::scalar(0i8),
+            ],
+        ),
+        (
+            "vai",
+            "fix_neuron",
+            vec![
+                Tensor::vector(vec![0.5f32, 1.25]),
+                Tensor::scalar(127i64),
+                Tensor::scalar(4f64),
+                Tensor::scalar(3i64),
+                Tensor::scalar(1i64),
+                Tensor::scalar(0i64),
+            ],
+        ),
+    ];
+    for (domain, op_type, inputs) in operands {
+        let x = Node::new(domain, op_type).inputs(inputs).run();
+        let w = dequantized(&[2, 1], &[100, -50], &[0.3], 3, None);
+        let y = run("MatMul", &[], [x.clone(), w]);
+        assert!(y.is_some(), "{domain}::{op_type}: {:?}", x.dequantized());
+    }
+}

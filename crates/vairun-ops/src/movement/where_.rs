@@ -42,23 +42,27 @@ fn build(spec: &NodeSpec, _: &Attrs) -> Result<Box<dyn Operator>, BuildError> {
 impl Operator for Where {
     fn run(&self, inputs: Inputs, _: &mut dyn Context) -> Result<Outputs, OpError> {
         let condition = inputs.tensor(0, "condition")?;
-        let (x, y) = (inputs.tensor(1, "X")?, inputs.tensor(2, "Y")?);
-        BOOL.check_tensor(condition, "condition")?;
-        same_type(x, y, "Y")?;
-        let shape = broadcast_shape(&[condition.shape(), x.shape(), y.shape()])?;
-        let len = result_len(x.dtype(), &shape)?;
-        let runs = Runs::new(&shape, [condition.shape(), x.shape(), y.shape()]);
-        let condition = condition.as_slice::<bool>()?;
-        with_element!(x.dtype(), T => {
-            let chosen = choose::<T>(condition, x.as_slice()?, y.as_slice()?, &runs, len);
-            one(Tensor::with_dtype(x.dtype(), &shape, chosen)?)
-        })
+        one(select(condition, inputs.tensor(1, "X")?, inputs.tensor(2, "Y")?)?)
     }
 
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
         BOOL.check(inputs, 0, "condition")?;
         Ok(vec![ANY.check_same(inputs, 1)?])
     }
+}
+
+/// Elements of `x` where `condition` holds, else of `y`; all three broadcast.
+pub(crate) fn select(condition: &Tensor, x: &Tensor, y: &Tensor) -> Result<Tensor, OpError> {
+    BOOL.check_tensor(condition, "condition")?;
+    same_type(x, y, "Y")?;
+    let shape = broadcast_shape(&[condition.shape(), x.shape(), y.shape()])?;
+    let len = result_len(x.dtype(), &shape)?;
+    let runs = Runs::new(&shape, [condition.shape(), x.shape(), y.shape()]);
+    let condition = condition.as_slice::<bool>()?;
+    with_element!(x.dtype(), T => {
+        let chosen = choose::<T>(condition, x.as_slice()?, y.as_slice()?, &runs, len);
+        Ok(Tensor::with_dtype(x.dtype(), &shape, chosen)?)
+    })
 }
 
 fn choose<T: Element>(condition: &[bool], x: &[T], y: &[T], runs: &Runs<3>, len: usize) -> Vec<T> {

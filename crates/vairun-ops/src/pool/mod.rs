@@ -4,6 +4,6 @@ pub mod average_pool;
 pub mod global_pool;
 pub mod lp_pool;
 pub mod max_pool;
-mod window;
+pub(crate) mod window;
 
 pub use window::geometry;

@@ -15,7 +15,7 @@ pub fn geometry(attributes: &Attributes, shape: &[usize]) -> Option<(Pool, Vec<u
 
 /// The attributes that say how a window moves: auto_pad, ceil_mode, dilations, kernel_shape, pads and strides.
 #[derive(Clone, Debug)]
-pub(super) struct Windows {
+pub(crate) struct Windows {
     auto_pad: AutoPad,
     ceil_mode: bool,
     kernel: Vec<usize>,
@@ -25,7 +25,7 @@ pub(super) struct Windows {
 }
 
 impl Windows {
-    pub(super) fn read(attrs: &Attrs) -> Result<Self, BuildError> {
+    pub(crate) fn read(attrs: &Attrs) -> Result<Self, BuildError> {
         let windows = Self {
             auto_pad: AutoPad::read(attrs)?,
             ceil_mode: attrs.flag("ceil_mode")?.unwrap_or(false),
@@ -60,7 +60,7 @@ impl Windows {
     }
 
     /// The windows over a tensor of `shape`, `[n, c, …]`, and the shape of the result.
-    pub(super) fn over(
+    pub(crate) fn over(
         &self,
         dtype: DType,
         shape: &[usize],

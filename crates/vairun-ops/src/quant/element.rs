@@ -5,7 +5,7 @@ use vairun_tensor::{Carrier, DType};
 
 /// What a quantizer gives and a dequantizer takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Quantized {
+pub(crate) enum Quantized {
     /// Integers from the first to the second number, carried by the type.
     Integer(Carrier, i32, i32),
     /// Narrow floating-point numbers.
@@ -13,11 +13,11 @@ pub(super) enum Quantized {
 }
 
 /// The types that [`Quantized::of`] knows.
-pub(super) const QUANTIZED: &str = "int2, uint2, int4, uint4, int8, uint8, int16, uint16, a float8 type but float8e8m0, or float4e2m1";
+pub(crate) const QUANTIZED: &str = "int2, uint2, int4, uint4, int8, uint8, int16, uint16, a float8 type but float8e8m0, or float4e2m1";
 
 impl Quantized {
     /// `None` for a type that is none, int32 included.
-    pub(super) fn of(dtype: DType) -> Option<Self> {
+    pub(crate) fn of(dtype: DType) -> Option<Self> {
         let narrow = match dtype {
             DType::F8E4M3FN => Narrow::Float8E4M3FN,
             DType::F8E4M3FNUZ => Narrow::Float8E4M3FNUZ,

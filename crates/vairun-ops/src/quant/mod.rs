@@ -1,9 +1,9 @@
 //! Quantizers and dequantizers of every family, each with its own order of operations.
 
 mod contrib;
-mod element;
+pub(crate) mod element;
 mod granularity;
-mod parameters;
+pub(crate) mod parameters;
 #[cfg(test)]
 pub(crate) mod testing;
 mod vai_grid;

@@ -9,7 +9,7 @@ use crate::error::{BuildError, OpError};
 use crate::spec::NodeSpec;
 
 /// The elements of a scale as f32; every float type that a scale may have fits exactly.
-pub(super) fn scales<'a>(
+pub(crate) fn scales<'a>(
     tensor: &'a Tensor,
     name: &'static str,
 ) -> Result<Cow<'a, [f32]>, OpError> {
@@ -32,7 +32,7 @@ pub(super) fn scales<'a>(
 }
 
 /// The elements of an integer tensor of at most 32 bits.
-pub(super) fn integers(tensor: &Tensor, name: &'static str) -> Result<Vec<i32>, OpError> {
+pub(crate) fn integers(tensor: &Tensor, name: &'static str) -> Result<Vec<i32>, OpError> {
     fn widened<T: vairun_tensor::Element + Copy + Into<i32>>(
         tensor: &Tensor,
     ) -> Result<Vec<i32>, OpError> {
@@ -75,12 +75,12 @@ pub(super) fn float(tensor: &Tensor, name: &'static str) -> Result<f64, OpError>
 }
 
 /// The error for a type.
-pub(super) fn wrong_dtype(input: &str, got: DType, expected: &str) -> OpError {
+pub(crate) fn wrong_dtype(input: &str, got: DType, expected: &str) -> OpError {
     OpError::DType { input: input.into(), got, expected: expected.into() }
 }
 
 /// The error for a shape.
-pub(super) fn wrong_shape(input: &str, got: &[usize], expected: impl Into<String>) -> OpError {
+pub(crate) fn wrong_shape(input: &str, got: &[usize], expected: impl Into<String>) -> OpError {
     OpError::Shape { input: input.into(), got: got.to_vec(), expected: expected.into() }
 }
 
@@ -98,7 +98,7 @@ pub(super) fn check_constant<T>(
 }
 
 /// Refuses an input of a type that is known not to be among `expected`; `None` is not known yet.
-pub(super) fn expect_dtype(
+pub(crate) fn expect_dtype(
     input: &'static str,
     got: Option<DType>,
     accepts: impl FnOnce(DType) -> bool,

@@ -5,21 +5,21 @@ use crate::error::BuildError;
 
 /// The attributes that all recurrent operators have.
 #[derive(Clone, Debug)]
-pub(super) struct Attributes {
+pub(crate) struct Attributes {
     /// For each direction whether it runs from the last step to the first.
-    pub(super) reverse: Vec<bool>,
+    pub(crate) reverse: Vec<bool>,
     /// `[batch, steps, …]` instead of `[steps, batch, …]`.
-    pub(super) batch_first: bool,
-    pub(super) hidden_size: Option<usize>,
-    pub(super) clip: Option<f32>,
+    pub(crate) batch_first: bool,
+    pub(crate) hidden_size: Option<usize>,
+    pub(crate) clip: Option<f32>,
     /// For each direction the activations of its cell.
-    pub(super) activations: Vec<Vec<Activation>>,
+    pub(crate) activations: Vec<Vec<Activation>>,
 }
 
 impl Attributes {
     /// Reads activation_alpha, activation_beta, activations, clip, direction, hidden_size and layout; `defaults` are the
     /// activations of one direction.
-    pub(super) fn read(attrs: &Attrs, defaults: &[&str]) -> Result<Self, BuildError> {
+    pub(crate) fn read(attrs: &Attrs, defaults: &[&str]) -> Result<Self, BuildError> {
         let reverse = match attrs.string("direction")?.as_deref() {
             None | Some("forward") => vec![false],
             Some("reverse") => vec![true],

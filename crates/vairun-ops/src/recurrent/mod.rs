@@ -1,12 +1,12 @@
 //! LSTM, GRU and RNN: the same walk over a sequence with different cells.
 
-mod attributes;
+pub(crate) mod attributes;
 pub mod gru;
 pub mod lstm;
 pub mod rnn;
 #[cfg(test)]
 mod tests;
-mod walk;
+pub(crate) mod walk;
 
 use vairun_tensor::DType;
 

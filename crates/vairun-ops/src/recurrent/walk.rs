@@ -7,13 +7,13 @@ use crate::operator::{Inputs, Outputs};
 
 /// The sizes of a recurrence.
 #[derive(Clone, Copy, Debug)]
-struct Sizes {
-    steps: usize,
-    batch: usize,
-    input: usize,
-    hidden: usize,
-    directions: usize,
-    batch_first: bool,
+pub(crate) struct Sizes {
+    pub(crate) steps: usize,
+    pub(crate) batch: usize,
+    pub(crate) input: usize,
+    pub(crate) hidden: usize,
+    pub(crate) directions: usize,
+    pub(crate) batch_first: bool,
 }
 
 /// Runs the cells over the sequence X: `Y`, `Y_h`, and `Y_c` where the cells have a state `c`, whose first value is
@@ -93,7 +93,7 @@ fn sizes(attributes: &Attributes, inputs: &Inputs, gates: usize) -> Result<Sizes
 }
 
 /// `sequence_lens`
-fn lengths(inputs: &Inputs, sizes: &Sizes) -> Result<Option<Vec<usize>>, OpError> {
+pub(crate) fn lengths(inputs: &Inputs, sizes: &Sizes) -> Result<Option<Vec<usize>>, OpError> {
     let Some(tensor) = inputs.optional(4)? else { return Ok(None) };
     if tensor.shape() != [sizes.batch] {
         return Err(shape("sequence_lens", tensor, &format!("[{}]", sizes.batch)));
@@ -110,7 +110,7 @@ fn lengths(inputs: &Inputs, sizes: &Sizes) -> Result<Option<Vec<usize>>, OpError
 }
 
 /// The elements of an input that may be left out.
-pub(super) fn optional(
+pub(crate) fn optional(
     inputs: &Inputs,
     index: usize,
     name: &str,
@@ -146,7 +146,7 @@ fn narrowed(dtype: DType, shape: &[usize], data: Vec<f32>) -> Result<Tensor, OpE
 }
 
 impl Sizes {
-    fn state_shape(&self) -> Vec<usize> {
+    pub(crate) fn state_shape(&self) -> Vec<usize> {
         let (first, second) = if self.batch_first {
             (self.batch, self.directions)
         } else {
@@ -155,7 +155,7 @@ impl Sizes {
         vec![first, second, self.hidden]
     }
 
-    fn y_shape(&self) -> Vec<usize> {
+    pub(crate) fn y_shape(&self) -> Vec<usize> {
         match self.batch_first {
             true => vec![self.batch, self.steps, self.directions, self.hidden],
             false => vec![self.steps, self.directions, self.batch, self.hidden],
@@ -163,7 +163,7 @@ impl Sizes {
     }
 
     /// Where Y holds the state of a step.
-    fn place(&self, step: usize, direction: usize, batch: usize) -> usize {
+    pub(crate) fn place(&self, step: usize, direction: usize, batch: usize) -> usize {
         self.hidden
             * match self.batch_first {
                 true => (batch * self.steps + step) * self.directions + direction,
@@ -172,12 +172,12 @@ impl Sizes {
     }
 
     /// `[steps, batch, input]` from the layout of X.
-    fn steps_first(&self, x: Vec<f32>) -> Vec<f32> {
+    pub(crate) fn steps_first(&self, x: Vec<f32>) -> Vec<f32> {
         if self.batch_first { swapped(&x, self.batch, self.steps, self.input) } else { x }
     }
 
     /// The states before the first step, `[directions, batch, hidden]`, from the layout of the input; zeros if not given.
-    fn initial(&self, state: Option<Vec<f32>>) -> Vec<f32> {
+    pub(crate) fn initial(&self, state: Option<Vec<f32>>) -> Vec<f32> {
         match state {
             None => vec![0.0; self.batch * self.directions * self.hidden],
             Some(state) if self.batch_first => {
@@ -188,7 +188,7 @@ impl Sizes {
     }
 
     /// The states after the last step in the layout of the output.
-    fn last(&self, state: Vec<f32>) -> Vec<f32> {
+    pub(crate) fn last(&self, state: Vec<f32>) -> Vec<f32> {
         if self.batch_first {
             swapped(&state, self.directions, self.batch, self.hidden)
         } else {

@@ -1,0 +1,70 @@
+//! What `QLinearAdd` and `QLinearMul` share.
+
+use vairun_numeric::linear::{Code, Grid};
+use vairun_numeric::qlinear::Binary;
+use vairun_tensor::{DType, Element, Tensor};
+
+use super::codes::{Coded, Names, check, check_grid, grid, range, with_code};
+use crate::common::broadcast::{Runs, broadcast_shape};
+use crate::common::one;
+use crate::common::sizes::result_len;
+use crate::common::types::same_type;
+use crate::error::OpError;
+use crate::operator::{Inputs, Outputs};
+
+const A: Names = Names("A", "A_scale", "A_zero_point");
+const B: Names = Names("B", "B_scale", "B_zero_point");
+const C: Names = Names("C", "C_scale", "C_zero_point");
+
+/// Which of the two.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Add,
+    Mul,
+}
+
+impl Kind {
+    fn of<C: Code>(self, a: Grid, b: Grid, y: Grid, range: (i32, i32)) -> Binary<C> {
+        match self {
+            Self::Add => Binary::add(a, b, y, range),
+            Self::Mul => Binary::mul(a, b, y, range),
+        }
+    }
+}
+
+/// Codes for every pair of codes, broadcast.
+pub(super) fn run(kind: Kind, inputs: &Inputs) -> Result<Outputs, OpError> {
+    let (a, b) = (Coded::read(inputs, 0, A)?, Coded::read(inputs, 3, B)?);
+    let dtype = a.codes.dtype();
+    same_type(a.codes, b.codes, "B")?;
+    let y = grid(inputs, 6, C, dtype)?;
+    with_code!(dtype, "A", T => one(combine(&kind.of::<T>(a.grid, b.grid, y, range(dtype)), a.codes, b.codes)?))
+}
+
+fn combine<T: Code + Element>(
+    binary: &Binary<T>,
+    a: &Tensor,
+    b: &Tensor,
+) -> Result<Tensor, OpError> {
+    let shape = broadcast_shape(&[a.shape(), b.shape()])?;
+    let mut y = Vec::with_capacity(result_len(a.dtype(), &shape)?);
+    let runs = Runs::new(&shape, [a.shape(), b.shape()]);
+    let (a, b) = (a.as_slice::<T>()?, b.as_slice::<T>()?);
+    let part = |step| if step == 1 { runs.len } else { 1 };
+    runs.for_each(|[i, j]| {
+        binary.extend(&a[i..i + part(runs.step[0])], &b[j..j + part(runs.step[1])], &mut y);
+    });
+    Ok(Tensor::new(&shape, y)?)
+}
+
+/// The type of the result: that of all codes.
+pub(super) fn output_dtypes(inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
+    let a = check(inputs, 0, A)?;
+    let b = check(inputs, 3, B)?;
+    if let (Some(a), Some(b)) = (a, b)
+        && a != b
+    {
+        return Err(crate::common::types::other_type("B", b, a));
+    }
+    Ok(vec![check_grid(inputs, 6, C, a.or(b))?])
+}

@@ -1,0 +1,145 @@
+//! Exact integer sums of 8-bit codes less their zero points, as int32: the first step of every contraction here.
+
+use vairun_numeric::contraction::{self, Codes, MatMulShape, Operand};
+use vairun_tensor::{DType, Tensor};
+
+use super::codes::CODES;
+use crate::common::types::other_type;
+use crate::contraction::WindowAttributes;
+use crate::contraction::conv::output_shape;
+use crate::contraction::matmul::{Shapes, Tasks};
+use crate::error::OpError;
+use crate::quant::parameters::{integers, wrong_shape};
+
+/// One side of a contraction.
+pub(super) struct Side<'a> {
+    pub(super) codes: &'a Tensor,
+    /// One, or one for each index of the axis that the contraction names.
+    pub(super) zero_points: Vec<i32>,
+}
+
+/// Which indices the parameters of an operand belong to.
+#[derive(Clone, Copy)]
+pub(super) enum Lines {
+    /// All: one element.
+    One,
+    /// Output channels: `[count]`.
+    Channels(usize),
+    /// Rows of a matrix: `[count]` or `[…, count, 1]`.
+    Rows(usize),
+    /// Columns of a matrix: `[count]` or `[…, 1, count]`.
+    Columns(usize),
+}
+
+impl Lines {
+    /// That a parameter has one element, or one for each line.
+    pub(super) fn check(self, tensor: &Tensor, name: &'static str) -> Result<(), OpError> {
+        let ones = |dims: &[usize]| dims.iter().all(|&d| d == 1);
+        let (fits, expected) = match (self, tensor.shape()) {
+            (Self::One, _) => (false, "one element".into()),
+            (Self::Channels(n), shape) => {
+                (shape == [n], format!("[] or [{n}], one for each output channel"))
+            }
+            (Self::Rows(n), shape) => {
+                let column = matches!(shape, [outer @ .., rows, 1] if *rows == n && ones(outer));
+                (shape == [n] || column, format!("[] or [{n}], one for each row"))
+            }
+            (Self::Columns(n), shape) => {
+                let row = matches!(shape, [outer @ .., columns] if *columns == n && ones(outer));
+                (row, format!("[] or [{n}], one for each column"))
+            }
+        };
+        if fits || tensor.len() == 1 {
+            return Ok(());
+        }
+        Err(wrong_shape(name, tensor.shape(), expected))
+    }
+}
+
+impl<'a> Side<'a> {
+    /// `codes`, named `name`, with the zero points that an input gives; 0 where it is left out.
+    pub(super) fn new(
+        codes: &'a Tensor,
+        name: &'static str,
+        zero_points: Option<&Tensor>,
+        zero_name: &'static str,
+        lines: Lines,
+    ) -> Result<Self, OpError> {
+        CODES.check_tensor(codes, name)?;
+        let Some(tensor) = zero_points else { return Ok(Self { codes, zero_points: vec![0] }) };
+        if tensor.dtype() != codes.dtype() {
+            return Err(other_type(zero_name, tensor.dtype(), codes.dtype()));
+        }
+        lines.check(tensor, zero_name)?;
+        Ok(Self { codes, zero_points: integers(tensor, zero_name)? })
+    }
+
+    fn all(&self) -> Result<Codes<'a>, OpError> {
+        Ok(match self.codes.dtype() {
+            DType::I8 => Codes::I8(self.codes.as_slice()?),
+            _ => Codes::U8(self.codes.as_slice()?),
+        })
+    }
+
+    fn operand<'s>(&'s self) -> Result<Operand<'s>, OpError> {
+        Ok(Operand { codes: self.all()?, zero_points: &self.zero_points })
+    }
+}
+
+/// The sums of a convolution and their shape, `[n, m, …]`.
+pub(super) fn conv(
+    attributes: &WindowAttributes,
+    x: &Side,
+    w: &Side,
+) -> Result<(Vec<usize>, Vec<i32>), OpError> {
+    let geometry = attributes.conv(x.codes.shape(), w.codes.shape())?;
+    let Some(geometry) = geometry else {
+        return Err(OpError::Value {
+            input: "pads".into(),
+            got: "negative".into(),
+            expected: "0 or more at each side".into(),
+        });
+    };
+    let too_large = || OpError::TooLarge(x.codes.shape().to_vec());
+    let shape = output_shape(&geometry, false)?.ok_or_else(too_large)?;
+    let sums = contraction::conv(&geometry, &x.operand()?, &w.operand()?).ok_or_else(too_large)?;
+    Ok((shape, sums.into_wrapped_i32()))
+}
+
+/// The sums of numpy's `matmul`, in the order of its result.
+pub(super) fn matmul(shapes: &Shapes, a: &Side, b: &Side) -> Result<Vec<i32>, OpError> {
+    let Tasks { m, starts } = shapes.tasks();
+    let (k, n) = (shapes.k, shapes.n);
+    let shape = MatMulShape { m, k, n, a_transposed: false, b_transposed: false };
+    // Batches that make one tall matrix repeat the zero points of their rows.
+    let zero_points = match a.zero_points.len() {
+        1 => a.zero_points.clone(),
+        rows => a.zero_points.repeat(m / rows.max(1)),
+    };
+    let mut out = Vec::with_capacity(starts.len() * m * n);
+    for (a_start, b_start) in starts {
+        let a = Operand { codes: part(a.all()?, a_start, m * k), zero_points: &zero_points };
+        let b = Operand { codes: part(b.all()?, b_start, k * n), zero_points: &b.zero_points };
+        out.extend(product(shape, &a, &b)?);
+    }
+    Ok(out)
+}
+
+/// The sums of one matrix product, either operand transposed.
+pub(super) fn gemm(shape: MatMulShape, a: &Side, b: &Side) -> Result<Vec<i32>, OpError> {
+    product(shape, &a.operand()?, &b.operand()?)
+}
+
+fn product(shape: MatMulShape, a: &Operand, b: &Operand) -> Result<Vec<i32>, OpError> {
+    let sums = contraction::matmul(shape, a, b);
+    let sums = sums.ok_or_else(|| OpError::TooLarge(vec![shape.m, shape.k, shape.n]))?;
+    Ok(sums.into_wrapped_i32())
+}
+
+fn part(codes: Codes<'_>, start: usize, length: usize) -> Codes<'_> {
+    match codes {
+        Codes::I8(codes) => Codes::I8(&codes[start..][..length]),
+        Codes::U8(codes) => Codes::U8(&codes[start..][..length]),
+        other => other,
+    }
+}
