@@ -83,7 +83,7 @@ impl DynamicLstm<'_> {
         if steps * hidden == 0 {
             return;
         }
-        let bias = self.bias.map(|bias| sum_of_halves(bias));
+        let bias = self.bias.map(sum_of_halves);
         let mut gates = match sequence.input {
             0 => vec![0.0; steps * batch * 4 * hidden],
             _ => product(&self.ordered(sequence, &lengths, steps), steps * batch, &self.w),
