@@ -46,6 +46,15 @@ const ROUNDED: &[(&str, Rule, &str)] = &[
     ),
 ];
 
+/// Cases that are wrong upstream.
+const EXCEPTED: &[(&str, &str)] = &[
+    ("bf16_vai/layers", "onnxruntime drops Casts to bfloat16 and back even without optimizations"),
+    (
+        "bf16_vai/layers_raw",
+        "onnxruntime drops Casts to bfloat16 and back even without optimizations",
+    ),
+];
+
 fn rule(model: &str) -> Rule {
     ROUNDED.iter().find(|(name, ..)| *name == model).map_or(Rule::Bits, |(_, rule, _)| *rule)
 }
@@ -142,7 +151,7 @@ fn paths(folder: &str) -> Result<Vec<PathBuf>> {
 }
 
 /// Every case `(model's name, model, npz)`; an entry of [`ROUNDED`] all of whose tensors are equal is a problem.
-fn check_all(cases: &[(String, PathBuf, PathBuf)]) {
+fn check_all(cases: &[(String, PathBuf, PathBuf)], excepted: &[(&str, &str)]) {
     let mut report = Report::default();
     let mut unequal = BTreeMap::new();
     for (name, model, npz) in cases {
@@ -153,7 +162,7 @@ fn check_all(cases: &[(String, PathBuf, PathBuf)]) {
             Ok(())
         });
     }
-    report.finish(cases.len(), &[]);
+    report.finish(cases.len(), if cases.is_empty() { &[] } else { excepted });
     for (name, unequal) in unequal {
         assert!(unequal || rule(&name) == Rule::Bits, "{name} is listed, but all is equal");
     }
@@ -171,7 +180,7 @@ fn every_tensor_of_vai_q_pytorchs_exports_is_onnxruntimes() -> Result<()> {
             }
         }
     }
-    check_all(&cases);
+    check_all(&cases, EXCEPTED);
     Ok(())
 }
 
@@ -186,6 +195,6 @@ fn every_tensor_of_quarks_exports_is_its_librarys() -> Result<()> {
             (name, npz.with_extension("onnx"), npz)
         })
         .collect();
-    check_all(&cases);
+    check_all(&cases, &[]);
     Ok(())
 }

@@ -8,7 +8,8 @@ use crate::provider::{OpEntry, Provider};
 use crate::spec::NodeSpec;
 use crate::{
     attention, cast, control, detect, dims, einsum, elementwise, generate, loss, movement,
-    normalize, pool, qlinear, quant, quark, random, recurrent, reduce, search, sequence, signal, text,
+    normalize, pool, qlinear, quant, quark, random, recurrent, reduce, search, sequence, signal,
+    text,
 };
 
 /// Every operator of this crate: the one list that dispatch, `vairun ops` and the README's table read.
