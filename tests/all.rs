@@ -15,3 +15,4 @@ mod material;
 mod onnx_backend;
 mod tract;
 mod vectors;
+mod xmodel;

@@ -7,6 +7,7 @@ use clap::{
     Arg, ArgAction, Args as ArgGroup, Command, CommandFactory, Parser, Subcommand, ValueEnum,
 };
 use vairun::graph::Dim;
+use vairun::xmodel::Layout;
 use vairun::{Builder, Exec, Isa, Model, Port};
 
 use crate::failure::{Done, Failure};
@@ -108,7 +109,7 @@ impl Verb {
 /// Settings of a model that every verb that runs one has.
 #[derive(ArgGroup, Clone, Debug)]
 pub(crate) struct ModelArgs {
-    /// The model (.onnx); `-` reads standard input
+    /// The model (.onnx, .xmodel); `-` reads standard input
     pub(crate) model: PathBuf,
     /// How nodes are evaluated: fused and unfused give the same bits; float computes contractions in float32 as
     /// onnxruntime does with its optimizations off
@@ -129,6 +130,25 @@ pub(crate) struct ModelArgs {
     pub(crate) permissive: bool,
     #[command(flatten)]
     pub(crate) vary: VaryArgs,
+    /// Where the channels of images stand that are fed to an .xmodel: last as in the file, or second as in ONNX
+    #[arg(long, value_enum, default_value_t = LayoutArg::Nhwc, help_heading = "Execution")]
+    pub(crate) layout: LayoutArg,
+}
+
+/// [`Layout`] as a word.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LayoutArg {
+    Nhwc,
+    Nchw,
+}
+
+impl LayoutArg {
+    pub(crate) fn layout(self) -> Layout {
+        match self {
+            Self::Nhwc => Layout::Nhwc,
+            Self::Nchw => Layout::Nchw,
+        }
+    }
 }
 
 /// [`Exec`] as a word.
@@ -147,6 +167,7 @@ impl ModelArgs {
             ExecArg::Float => Exec::Float,
         };
         let builder = Model::builder().exec(exec).permissive(self.permissive);
+        let builder = builder.layout(self.layout.layout());
         let builder = self.threads.into_iter().fold(builder, Builder::threads);
         let builder = self.isa.into_iter().fold(builder, Builder::isa);
         self.dims.iter().fold(builder, |builder, (name, n)| builder.dim(name, *n))

@@ -199,8 +199,15 @@ impl Watch {
         };
         let sum = match event.node.op.op_type.as_str() {
             "Conv" | "ConvInteger" | "FusedConv" => shape(1).map(|w| w[1..].iter().product()),
+            // Of XIR: [out, kernel…, channels], depthwise [multiplier, kernel…, channels].
+            name if name.contains("depthwise-conv") => {
+                shape(1).map(|w| w[1..w.len() - 1].iter().product())
+            }
+            name if name.contains("conv") => shape(1).map(|w| w[1..].iter().product()),
             "QLinearConv" => shape(3).map(|w| w[1..].iter().product()),
-            "Gemm" | "MatMul" | "MatMulInteger" => shape(0).and_then(|a| a.last().copied()),
+            "Gemm" | "MatMul" | "MatMulInteger" | "matmul" => {
+                shape(0).and_then(|a| a.last().copied())
+            }
             _ => None,
         };
         sum.map_or(0, |sum: usize| y.len() as u64 * sum as u64)

@@ -16,17 +16,20 @@ use crate::table;
 /// Exit code 3 where a node is not supported; everything else is still shown.
 #[derive(Args, Debug)]
 pub(crate) struct InspectArgs {
-    /// The model (.onnx)
-    model: PathBuf,
+    /// The model (.onnx, .xmodel)
+    pub(super) model: PathBuf,
     /// List every node
     #[arg(long)]
-    nodes: bool,
+    pub(super) nodes: bool,
     /// List the values whose names match
     #[arg(long, value_name = "GLOB")]
-    tensors: Option<String>,
+    pub(super) tensors: Option<String>,
+    /// With the values of constants (.xmodel)
+    #[arg(long, requires = "tensors")]
+    pub(super) values: bool,
     /// As JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// What there is to say of a model.
@@ -61,6 +64,9 @@ struct Quantizers {
 
 pub(crate) fn inspect(args: &InspectArgs) -> Done {
     let path = &args.model;
+    if let Some(xmodel) = super::inspect_xmodel::sniffed(path)? {
+        return super::inspect_xmodel::inspect(&xmodel, args);
+    }
     let source = vairun_onnx::read(path)
         .map_err(|error| Failure::model(format!("{}: {error}", path.display())))?;
     let names =

@@ -6,5 +6,6 @@ pub(crate) mod diff;
 pub(crate) mod extract;
 pub(crate) mod help;
 pub(crate) mod inspect;
+mod inspect_xmodel;
 pub(crate) mod ops;
 pub(crate) mod run;

@@ -12,6 +12,7 @@ pub mod golden;
 mod measure;
 mod metrics;
 mod number;
+pub mod pair;
 mod quantizer;
 mod quantizers;
 mod report;

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::Metrics;
+use crate::pair::Differences;
 use crate::quantizer::{Kind, Quantizer};
 use crate::rule::Verdict;
 
@@ -85,6 +86,9 @@ pub struct Record {
     pub isolated: Option<Comparison>,
     /// What follows.
     pub status: Status,
+    /// Why codes differ, where that was looked into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub differences: Option<Differences>,
     /// Why it fails, where that was examined.
     #[serde(default)]
     pub diagnosis: Option<Diagnosis>,

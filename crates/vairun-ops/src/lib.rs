@@ -36,6 +36,7 @@ pub mod search;
 pub mod sequence;
 pub mod signal;
 pub mod text;
+pub mod xir;
 
 pub use attrs::Attrs;
 pub use def::{Build, Grade, OpDef};

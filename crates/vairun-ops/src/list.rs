@@ -9,7 +9,7 @@ use crate::spec::NodeSpec;
 use crate::{
     attention, cast, control, detect, dims, einsum, elementwise, generate, loss, movement,
     normalize, pool, qlinear, quant, quark, random, recurrent, reduce, search, sequence, signal,
-    text,
+    text, xir,
 };
 
 /// Every operator of this crate: the one list that dispatch, `vairun ops` and the README's table read.
@@ -261,6 +261,36 @@ pub static OPS: &[&OpDef] = &[
     &recurrent::gru::DEF,
     &recurrent::lstm::DEF,
     &recurrent::rnn::DEF,
+    // XIR, the graphs of .xmodel files
+    &xir::aligned::DEF,
+    &xir::avg_pool::DEF,
+    &xir::blocks::DEF,
+    &xir::clip::DEF,
+    &xir::concat::DEF,
+    &xir::conv::DEF,
+    &xir::div::DEF,
+    &xir::fix::DEF,
+    &xir::fix2float::DEF,
+    &xir::function::DEF,
+    &xir::hard_sigmoid::DEF,
+    &xir::hard_swish::DEF,
+    &xir::identity::DEF,
+    &xir::leaky_relu::DEF,
+    &xir::matmul::DEF,
+    &xir::max_pool::DEF,
+    &xir::mul::DEF,
+    &xir::pad::DEF,
+    &xir::pp_scatter::DEF,
+    &xir::prelu::DEF,
+    &xir::reduction::DEF,
+    &xir::relu::NEG,
+    &xir::relu::RELU,
+    &xir::resize::DEF,
+    &xir::scale::DEF,
+    &xir::softmax::DEF,
+    &xir::stack::DEF,
+    &xir::strided_slice::DEF,
+    &xir::transpose::DEF,
 ];
 
 /// The operators of [`OPS`].

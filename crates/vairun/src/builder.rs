@@ -6,6 +6,7 @@ use std::sync::Arc;
 use vairun_exec::{Contractions, Isa, Options};
 use vairun_ops::{BuildError, NodeSpec, OpEntry, Operator, OwnOps, Provider};
 use vairun_tract::TractOps;
+use vairun_xmodel::{Layout, LowerOptions, RoundMode, Xmodel};
 
 use crate::custom::Custom;
 use crate::error::Error;
@@ -32,6 +33,7 @@ pub struct Builder {
     pub(crate) dims: BTreeMap<String, usize>,
     pub(crate) permissive: bool,
     pub(crate) isa: Option<Isa>,
+    xmodel: LowerOptions,
     providers: Vec<Arc<dyn Provider>>,
 }
 
@@ -67,6 +69,20 @@ impl Builder {
     #[must_use]
     pub fn permissive(self, permissive: bool) -> Self {
         Self { permissive, ..self }
+    }
+
+    /// Where the channels of images stand that are fed to an .xmodel; last if not set, as in the file.
+    #[must_use]
+    pub fn layout(mut self, layout: Layout) -> Self {
+        self.xmodel.layout = layout;
+        self
+    }
+
+    /// Rounds the activations of an .xmodel by this rule instead of the file's: [`RoundMode::Py3`] is ONNX's.
+    #[must_use]
+    pub fn xmodel_round(mut self, mode: RoundMode) -> Self {
+        self.xmodel.round_mode = Some(mode);
+        self
     }
 
     /// Adds an operator, or replaces one.
@@ -107,18 +123,23 @@ impl Builder {
         Options { contractions, permissive: self.permissive, fused, isa }
     }
 
-    /// Loads the model at `path`. External data is read from its folder and nowhere else.
+    /// Loads the model at `path`, .onnx or .xmodel by its first bytes. External data is read from its folder and
+    /// nowhere else.
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Unsupported`] with every node that cannot be evaluated, [`Error::Setting`].
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Model, Error> {
         let path = path.as_ref();
-        let read = || {
-            tracing::info_span!("load", path = %path.display()).in_scope(|| vairun_onnx::read(path))
-        };
-        let model = read()
-            .map_err(|source| Error::Read { path: Some(path.into()), source: source.into() })?;
-        Model::new(model, self)
+        let span = tracing::info_span!("load", path = %path.display());
+        let model = span.in_scope(|| self.read(path));
+        Model::new(model.map_err(|source| Error::Read { path: Some(path.into()), source })?, self)
+    }
+
+    fn read(&self, path: &Path) -> Result<vairun_graph::Model, BoxedError> {
+        if is_xmodel(path) {
+            return Ok(Xmodel::open(path)?.lower(&self.xmodel)?);
+        }
+        Ok(vairun_onnx::read(path)?)
     }
 
     /// Loads a model from memory; it cannot have external data.
@@ -126,9 +147,13 @@ impl Builder {
     /// # Errors
     /// As [`Builder::open`].
     pub fn from_bytes(&self, bytes: &[u8]) -> Result<Model, Error> {
-        let model = vairun_onnx::read_bytes(bytes, None)
-            .map_err(|source| Error::Read { path: None, source: source.into() })?;
-        Model::new(model, self)
+        let read = || -> Result<_, BoxedError> {
+            if Xmodel::sniff(bytes) {
+                return Ok(Xmodel::from_bytes(bytes)?.lower(&self.xmodel)?);
+            }
+            Ok(vairun_onnx::read_bytes(bytes, None)?)
+        };
+        Model::new(read().map_err(|source| Error::Read { path: None, source })?, self)
     }
 
     /// Loads a model from a reader, to its end; it cannot have external data.
@@ -150,4 +175,13 @@ impl Builder {
     pub fn from_graph(&self, model: vairun_graph::Model) -> Result<Model, Error> {
         Model::new(model, self)
     }
+}
+
+type BoxedError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Whether the file at `path` begins as an .xmodel does; what cannot be read is for the reader of ONNX to explain.
+fn is_xmodel(path: &Path) -> bool {
+    let mut first = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(8).read_to_end(&mut first));
+    read.is_ok() && Xmodel::sniff(&first)
 }

@@ -33,3 +33,4 @@ pub use vairun_graph as graph;
 pub use vairun_ops as ops;
 pub use vairun_tensor as tensor;
 pub use vairun_tensor::{DType, Tensor, Value};
+pub use vairun_xmodel as xmodel;

@@ -192,6 +192,7 @@ impl<'a> Check<'a> {
             },
             cumulative: None,
             isolated: None,
+            differences: None,
             status: Status::Missing,
             diagnosis: None,
         }

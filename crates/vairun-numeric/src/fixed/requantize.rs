@@ -48,8 +48,29 @@ impl Requantize {
 
     /// What a real number becomes: `round(x · 2^-shift / divisor)`; `None` for NaN.
     pub fn apply_real(&self, x: f64) -> Option<i64> {
-        // A power of two is exact in f64 for every f32, and XIR divides by nothing else.
-        let scaled = x * f64::from(-self.shift).exp2() / self.divisor as f64;
+        self.of_scaled(x * self.scale() / self.divisor as f64)
+    }
+
+    /// As [`Requantize::apply_real`] for every number; `None` where one is NaN.
+    pub fn map_real<U: Code>(&self, numbers: &[f32]) -> Option<Vec<U>> {
+        let (scale, divisor) = (self.scale(), self.divisor as f64);
+        let mut out = vec![U::default(); numbers.len()];
+        let tasks = out.par_chunks_mut(CHUNK).zip(numbers.par_chunks(CHUNK));
+        let all = tasks.map(|(out, numbers)| {
+            numbers.iter().zip(out).try_for_each(|(&x, out)| {
+                *out = U::narrow(self.of_scaled(f64::from(x) * scale / divisor)?);
+                Some(())
+            })
+        });
+        all.collect::<Option<()>>().map(|()| out)
+    }
+
+    /// A power of two is exact in f64 for every f32, and XIR divides by nothing else.
+    fn scale(&self) -> f64 {
+        f64::from(-self.shift).exp2()
+    }
+
+    fn of_scaled(&self, scaled: f64) -> Option<i64> {
         if scaled.is_nan() {
             return None;
         }
@@ -201,5 +222,7 @@ mod tests {
         assert_eq!(rule.apply_real(f64::NAN), None);
         assert_eq!(rule.apply_real(f64::INFINITY), Some(127));
         assert_eq!(rule.apply_real(-1e300), Some(-128));
+        assert_eq!(rule.map_real::<i8>(&[0.5, -1e30]), Some(vec![8, -128]));
+        assert_eq!(rule.map_real::<i8>(&[0.5, f32::NAN]), None);
     }
 }

@@ -53,6 +53,12 @@ impl Rows {
             .all(|rows| rows.iter().any(|&at| at != Self::PADDING))
     }
 
+    /// The pixel of x that pixel `pixel` of the result reads through `tap`; `None` in the padding.
+    pub(crate) fn source(&self, pixel: usize, tap: usize) -> Option<usize> {
+        let at = self.table[pixel * self.taps + tap];
+        (at != Self::PADDING).then_some(at as usize)
+    }
+
     fn new(
         geometry: &ConvGeometry,
         output: &[usize],

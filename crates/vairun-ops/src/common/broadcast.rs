@@ -2,6 +2,11 @@
 //!
 //! Source: <https://github.com/onnx/onnx/blob/v1.19.0/docs/Broadcasting.md>.
 
+use vairun_tensor::Tensor;
+
+use crate::common::dispatch::with_element;
+use crate::common::movement::strided;
+use crate::common::sizes::result_len;
 use crate::error::OpError;
 
 /// The shape that all of `shapes` broadcast to.
@@ -98,6 +103,20 @@ pub(crate) fn broadcast_strides(own: &[usize], shape: &[usize]) -> Vec<usize> {
     strides
 }
 
+/// `tensor` repeated along dimensions of 1 to `shape`, which it broadcasts to; itself where it has that shape.
+pub(crate) fn expanded(tensor: &Tensor, shape: &[usize]) -> Result<Tensor, OpError> {
+    if tensor.shape() == shape {
+        return Ok(tensor.clone());
+    }
+    let count = result_len(tensor.dtype(), shape)?;
+    let steps = broadcast_strides(tensor.shape(), shape);
+    let steps: Vec<isize> = steps.into_iter().map(usize::cast_signed).collect();
+    with_element!(tensor.dtype(), T => {
+        let elements = strided(tensor.as_slice::<T>()?, 0, shape, &steps, count);
+        Ok(Tensor::with_dtype(tensor.dtype(), shape, elements)?)
+    })
+}
+
 /// `f(a, b)` for every pair, in the order of the result that `runs` describes.
 pub(crate) fn zip<A: Clone, B: Clone, C>(
     (a, b): (&[A], &[B]),
@@ -186,6 +205,14 @@ mod tests {
         assert_eq!((runs.len, runs.step, runs.outer.len()), (20, [1, 0], 2));
         let runs = Runs::new(&[2, 3, 4], [&[2, 3, 4], &[2, 3, 4]]);
         assert_eq!((runs.len, runs.outer.len()), (24, 0));
+    }
+
+    #[test]
+    fn a_tensor_is_repeated_where_it_has_one() {
+        let x = Tensor::new(&[2, 1], vec![1i8, 2]).unwrap();
+        let y = expanded(&x, &[2, 2, 3]).unwrap();
+        assert_eq!(y.as_slice::<i8>().unwrap(), [1, 1, 1, 2, 2, 2, 1, 1, 1, 2, 2, 2]);
+        assert!(expanded(&x, &[0, 2, 3]).unwrap().is_empty());
     }
 
     #[test]

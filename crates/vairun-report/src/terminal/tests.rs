@@ -31,6 +31,7 @@ fn record(name: &str, order: usize, got: Vec<i8>, want: Vec<i8>) -> Record {
         cumulative: Some(Comparison { verdict, metrics: measured.ok() }),
         isolated: None,
         diagnosis: None,
+        differences: None,
     }
 }
 

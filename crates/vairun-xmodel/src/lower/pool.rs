@@ -109,7 +109,8 @@ pub(super) fn reduction(scope: &mut Scope, op: &OpNode, reader: &Reader) -> Lowe
         _ => Kind::Codes(mean(edge.codes()?, count)?),
     };
     let axes: Vec<i64> = axes.iter().map(|&axis| axis as i64).collect();
-    scope.push_op(op, Draft::new(op, vec![edge]).ints("axis", &axes), kind)
+    let draft = Draft::new(op, vec![edge]).ints("axis", &axes).int("keep_dims", keep_dims.into());
+    scope.push_op(op, draft, kind)
 }
 
 fn mean(codes: Codes, count: usize) -> Result<Codes, String> {

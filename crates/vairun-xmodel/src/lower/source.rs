@@ -8,6 +8,7 @@ use super::quantize::{self, Quantizer};
 use super::reader::Reader;
 use super::scope::{Draft, Lowered, Scope, declared_shape};
 use crate::element_type::{ElementKind, ElementType};
+use crate::error::XmodelError;
 use crate::proto::OpNode;
 
 /// A `const` that arithmetic reads becomes codes up to this size. float32 has 24 digits, so most numbers that are on
@@ -49,7 +50,11 @@ fn input(scope: &mut Scope, op: &OpNode, shape: Vec<usize>) -> Lowered {
 /// `const`, `const-fix`.
 pub(super) fn constant(scope: &mut Scope, op: &OpNode, reader: &Reader) -> Lowered {
     reader.ignore(&["shape", "data_type", "data"]);
-    let values = scope.constants.values(op).map_err(|error| error.to_string())?;
+    let values = scope.constants.values(op).map_err(|error| match error {
+        // The op is named by the caller.
+        XmodelError::Op { problem, .. } => problem,
+        other => other.to_string(),
+    })?;
     let name = op.tensor_name();
     if let Some(ElementKind::Xint | ElementKind::Xuint) = op.element_type().map(|e| e.kind) {
         let quantizer = Quantizer::of(op)?;

@@ -162,7 +162,7 @@ pub(super) fn inner_product(scope: &mut Scope, op: &OpNode, reader: &Reader) -> 
     }
     check_bias(&edges, outputs)?;
     let codes = sum(&edges, terms)?;
-    scope.push_op(op, Draft::new(op, edges), Kind::Codes(codes))
+    scope.push_op(op, Draft::new(op, edges).int("axis", axis as i64), Kind::Codes(codes))
 }
 
 /// `scale`: an unfolded batch normalization, `input · scale + bias` along `axis`.
