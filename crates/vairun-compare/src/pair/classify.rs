@@ -107,7 +107,7 @@ impl Rounding {
 
     /// Why the code `got` is not `want`, the rounded `input`, an integer on its grid.
     pub(super) fn of_code(&self, input: i64, got: i64, want: i64) -> Class {
-        let (up, down) = (self.shift.min(0).unsigned_abs().min(62), self.shift.max(0).min(60));
+        let (up, down) = (self.shift.min(0).unsigned_abs().min(62), self.shift.clamp(0, 60));
         let numerator = i128::from(input) << up;
         let denominator = i128::from(self.divisor) << down;
         let floor = numerator.div_euclid(denominator);

@@ -159,7 +159,11 @@ impl Conv {
         let kernel = self.windows.kernel();
         let fits =
             w.len() == x.len() && w[1..w.len() - 1] == kernel[..] && last == per_group && first > 0;
-        if !fits || channels == 0 || channels % groups != 0 || out_channels % groups != 0 {
+        if !fits
+            || channels == 0
+            || !channels.is_multiple_of(groups)
+            || !out_channels.is_multiple_of(groups)
+        {
             let expected = format!(
                 "[out, {kernel:?}, {per_group}] for {channels} channels in {groups} groups"
             );

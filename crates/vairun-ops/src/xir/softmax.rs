@@ -56,6 +56,6 @@ mod tests {
     fn rows_sum_to_one_along_the_axis() {
         let y =
             xir("softmax").int("axis", 0).codes_in(&[0]).run([tensor(&[2, 2], &[0i8, 0, 0, 100])]);
-        assert_tensor(&y, &floats(&[2, 2], &[0.5, 3.783_506e-44, 0.5, 1.0]));
+        assert_tensor(&y, &floats(&[2, 2], &[0.5, 3.78e-44, 0.5, 1.0]));
     }
 }
