@@ -6,9 +6,11 @@ use vairun::graph::Dim;
 use vairun::{Model, Port, Tensor, Value};
 use vairun_compare::golden::open_all;
 use vairun_compare::{
-    GoldenSource, Kind, Mode, Names, Pairing, Report, Rules, Settings, Sweep, cast, sweep,
+    GoldenSource, Kind, MemoryGolden, Mode, Names, Pairing, Report, Rules, Settings, Sweep, cast,
+    sweep,
 };
 
+use super::check_xmodel;
 use crate::args::{Global, ModelArgs};
 use crate::compare::{RuleArgs, check_used};
 use crate::engine::ModelEngine;
@@ -27,8 +29,8 @@ use crate::progress::Progress;
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     model: ModelArgs,
-    /// Reference tensors: .npz, .npy, .safetensors, a folder or dump of any tool (`vairun help golden`); repeatable
-    /// [default: XLNX_GOLDEN_DIR]
+    /// Reference tensors: .npz, .npy, .safetensors, a folder or dump of any tool (`vairun help golden`); repeatable; or
+    /// an .xmodel, which is run as well [default: XLNX_GOLDEN_DIR]
     #[arg(long, value_name = "PATH", help_heading = "Compare")]
     golden: Vec<PathBuf>,
     #[command(flatten)]
@@ -41,6 +43,9 @@ pub(crate) struct CheckArgs {
     /// Compare as the model runs only
     #[arg(long, help_heading = "Compare")]
     cumulative: bool,
+    /// Against an .xmodel: let nothing differ, not even what lies exactly between two codes
+    #[arg(long, requires = "golden", help_heading = "Compare")]
+    strict: bool,
     /// Look for explanations for the first N tensors that fail by themselves
     #[arg(long, value_name = "N", default_value_t = 8, help_heading = "Compare")]
     explain: usize,
@@ -82,6 +87,14 @@ fn run(
         return Err(Failure::usage("no model is given").help("vairun check MODEL --golden PATH"));
     }
     let (paths, note) = golden_paths(args)?;
+    if let Some(golden) = check_xmodel::among(&paths)? {
+        return Ok((against_xmodel(args, golden, global)?, None));
+    }
+    if args.strict {
+        return Err(Failure::usage(
+            "`--strict` is meant for an .xmodel as --golden; others compare exactly by --lsb 0",
+        ));
+    }
     let golden = open_all(&paths).map_err(Failure::input)?;
     let model = args.model.load()?;
     let graph = &model.source().graph;
@@ -116,6 +129,29 @@ fn run(
         save.finish()?;
     }
     Ok((report, swept))
+}
+
+/// The check of an ONNX model, or of another version of the file, against an .xmodel.
+fn against_xmodel(
+    args: &CheckArgs,
+    golden: &std::path::Path,
+    global: &Global,
+) -> Result<Report, Failure> {
+    if args.sweep_rounding || args.save_mismatch.is_some() || args.isolated || args.cumulative {
+        return Err(Failure::usage(
+            "--sweep-rounding, --save-mismatch, --isolated and --cumulative are not for an .xmodel as --golden",
+        ));
+    }
+    let sides = check_xmodel::Sides { args: &args.model, golden, strict: args.strict };
+    let model = sides.model()?;
+    let none = MemoryGolden::default();
+    let given = gather(args, &model, &none, &Names::new(&none, &model.source().graph))?;
+    let progress = Progress::start("checking", None, global);
+    let mut report = sides.compare(&model, &given)?;
+    drop(progress);
+    report.rules.extend(args.model.vary.describe());
+    report.notes.extend(input_notes(&given));
+    Ok(report)
 }
 
 /// What stopped a check: the model, or a golden that cannot be read.

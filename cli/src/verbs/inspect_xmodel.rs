@@ -39,13 +39,18 @@ struct Values {
 
 /// The file at `path` where it begins as an .xmodel does; what cannot be read is for the reader of ONNX to explain.
 pub(super) fn sniffed(path: &Path) -> Result<Option<Xmodel>, Failure> {
-    let mut first = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(8).read_to_end(&mut first));
-    if read.is_err() || !Xmodel::sniff(&first) {
+    if !begins_as_xmodel(path) {
         return Ok(None);
     }
     let model = Xmodel::open(path);
     model.map(Some).map_err(|error| Failure::model(format!("{}: {error}", path.display())))
+}
+
+/// Whether the file at `path` begins as an .xmodel does.
+pub(super) fn begins_as_xmodel(path: &Path) -> bool {
+    let mut first = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(8).read_to_end(&mut first));
+    read.is_ok() && Xmodel::sniff(&first)
 }
 
 pub(super) fn inspect(model: &Xmodel, args: &InspectArgs) -> Done {

@@ -165,6 +165,7 @@ impl Quantizers {
             ("vai", "fix_neuron") => self.add_fix_neuron(graph, node),
             ("ai.onnx.contrib", "FixNeuron") => self.add_positions(graph, node),
             ("", "DynamicQuantizeLinear") => self.add_dynamic(graph, node),
+            ("xir", "fix") => self.add_fix(graph, node),
             _ => {}
         }
     }
@@ -230,6 +231,32 @@ impl Quantizers {
         };
         let site = Site {
             kind: Kind::Dequantized,
+            scale: Scale::Exponent(-(position as i32), bits),
+            zero_point: None,
+            low: None,
+            high: None,
+            axis: Axis::Fixed(0),
+            dtype: None,
+            codes: None,
+        };
+        self.add(graph, node.outputs.first().copied().flatten(), Some(site));
+    }
+
+    /// `fix` of XIR: the codes themselves.
+    fn add_fix(&mut self, graph: &Graph, node: &Node) {
+        let int = |name: &str| match node.attributes.get(name)? {
+            Attribute::Int(value) => Some(*value),
+            _ => None,
+        };
+        let (Some(bits @ 1..=32), Some(position @ -126..=126)) =
+            (int("bit_width"), int("output_fix_point"))
+        else {
+            return;
+        };
+        // Codes without sign have as many as signed ones of one bit more, but for the negative ones.
+        let bits = bits + i64::from(int("if_signed") == Some(0));
+        let site = Site {
+            kind: Kind::Codes,
             scale: Scale::Exponent(-(position as i32), bits),
             zero_point: None,
             low: None,

@@ -200,9 +200,14 @@ impl Comparison {
 }
 
 impl Record {
-    /// The comparison that speaks for the tensor: the cumulative one, where there is one.
+    /// The comparison that speaks for the tensor: the cumulative one, where there is one; that of the tensor for itself
+    /// where both models round by their own rules.
     pub fn comparison(&self) -> Option<&Comparison> {
-        self.cumulative.as_ref().or(self.isolated.as_ref())
+        let (first, second) = match self.differences {
+            Some(_) => (&self.isolated, &self.cumulative),
+            None => (&self.cumulative, &self.isolated),
+        };
+        first.as_ref().or(second.as_ref())
     }
 
     /// Whether the tensor passes.

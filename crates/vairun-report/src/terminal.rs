@@ -121,7 +121,7 @@ fn cells(record: &Record, place: usize) -> Vec<String> {
     vec![
         mark(record.status).to_owned(),
         place.to_string(),
-        record.name.clone(),
+        names(record),
         op.to_owned(),
         record.dtype.clone(),
         measured(&|m| count(m.elements)),
@@ -129,8 +129,27 @@ fn cells(record: &Record, place: usize) -> Vec<String> {
         measured(&|m| if m.one_sided > 0 { "NaN/inf".to_owned() } else { short(m.max_abs) }),
         measured(&|m| m.steps.as_ref().map_or_else(|| "–".to_owned(), |steps| short(steps.max))),
         measured(&|m| cosine(m.cosine)),
-        word(record.status).to_owned(),
+        verdict(record),
     ]
+}
+
+/// The name, and that in the golden where it is another one.
+fn names(record: &Record) -> String {
+    match record.differences {
+        Some(_) if record.golden.name != record.name => {
+            format!("{} ↔ {}", record.name, record.golden.name)
+        }
+        _ => record.name.clone(),
+    }
+}
+
+/// The verdict, and why codes differ where that was looked into.
+fn verdict(record: &Record) -> String {
+    let classes = record.differences.map_or_else(String::new, |differences| differences.classes());
+    match classes.is_empty() {
+        true => word(record.status).to_owned(),
+        false => format!("{} ({classes})", word(record.status)),
+    }
 }
 
 fn folded(from: usize, to: usize, pass: bool) -> Vec<String> {

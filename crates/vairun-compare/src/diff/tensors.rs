@@ -80,6 +80,7 @@ fn record(name: &str, order: usize, a: &Content, b: &Content, rules: &Rules) -> 
         status: if verdict.pass { Status::Pass } else { Status::Fail },
         cumulative: Some(Comparison { verdict, metrics: measured.ok() }),
         isolated: None,
+        differences: None,
         diagnosis: None,
     }
 }

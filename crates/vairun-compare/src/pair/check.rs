@@ -12,7 +12,7 @@ use super::sites::{Leaf, Skeleton};
 use crate::measure::{Subject, measure};
 use crate::quantizer::{Kind, Quantizer};
 use crate::report::{
-    Comparison, Reading, Record, Report, Role, SCHEMA, Status, Summary, Unmatched,
+    Comparison, Mode, Reading, Record, Report, Role, SCHEMA, Status, Summary, Unmatched,
 };
 use crate::rule::{Elements, Verdict};
 
@@ -137,6 +137,8 @@ impl<'a> PairCheck<'a> {
             model: model.to_owned(),
             golden: vec![counts],
             rules: if strict { vec!["--strict".to_owned()] } else { Vec::new() },
+            mode: Mode::Isolated,
+            notes: Vec::new(),
             summary: Summary::default(),
             unmatched: all,
             unchecked_outputs: self.unchecked_outputs(),
@@ -221,6 +223,7 @@ impl<'a> PairCheck<'a> {
             cumulative,
             quantizer: Some(quantizer.clone()),
             differences: Some(differences),
+            diagnosis: None,
             status,
         })
     }

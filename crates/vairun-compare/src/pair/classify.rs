@@ -28,6 +28,18 @@ impl Differences {
         self.tie + self.saturation + self.accumulation + self.real
     }
 
+    /// What differs, by class: `3 real, 12 ties`; empty where all is equal.
+    pub fn classes(&self) -> String {
+        let classes = [
+            (self.real, "real"),
+            (self.tie, "ties"),
+            (self.saturation, "saturation"),
+            (self.accumulation, "float accumulation"),
+        ];
+        let named = classes.iter().filter(|(n, _)| *n > 0).map(|(n, name)| format!("{n} {name}"));
+        named.collect::<Vec<_>>().join(", ")
+    }
+
     pub(super) fn add(&mut self, class: Option<Class>, delta: u64) {
         self.compared += 1;
         self.largest = self.largest.max(delta);
@@ -47,20 +59,7 @@ impl fmt::Display for Differences {
         if self.total() == 0 {
             return f.write_str("all equal");
         }
-        let classes = [
-            (self.real, "real"),
-            (self.tie, "ties"),
-            (self.saturation, "saturation"),
-            (self.accumulation, "float accumulation"),
-        ];
-        let named = classes.iter().filter(|(n, _)| *n > 0).map(|(n, name)| format!("{n} {name}"));
-        write!(
-            f,
-            "{} of {} differ: {}",
-            self.total(),
-            self.compared,
-            named.collect::<Vec<_>>().join(", ")
-        )
+        write!(f, "{} of {} differ: {}", self.total(), self.compared, self.classes())
     }
 }
 
