@@ -1,5 +1,7 @@
 //! Elementwise operators on stored codes.
 
+#![allow(unsafe_code)]
+
 use rayon::prelude::*;
 
 use super::dispatch::on;
@@ -10,12 +12,19 @@ use crate::vector::Loop;
 /// Elements of one task.
 const TASK: usize = 1 << 14;
 
-/// A stored code, widened.
-pub trait Stored: Copy + Default + Send + Sync + Ord {
+/// A stored code, widened: of `u8` or `i16`, and no other type.
+pub trait Stored: sealed::Sealed + Copy + Default + Send + Sync + Ord {
     /// Its value.
     fn widen(self) -> i32;
     /// The code of that value, which fits.
     fn narrow(wide: i32) -> Self;
+}
+
+mod sealed {
+    /// Kernels tell the types apart by their size.
+    pub trait Sealed {}
+    impl Sealed for u8 {}
+    impl Sealed for i16 {}
 }
 
 impl Stored for u8 {
@@ -87,6 +96,17 @@ struct Row<'a, A, B, C> {
 }
 
 impl<A: Stored, B: Stored, C: Stored> Row<'_, A, B, C> {
+    fn on(self, isa: Isa) {
+        match isa {
+            // SAFETY: whoever chooses the instruction set has asked the CPU.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe {
+                super::avx2::elementwise::binary(self.binary, self.a, self.b, self.out);
+            },
+            _ => on(isa, self),
+        }
+    }
+
     #[inline(always)]
     fn each(self, operation: impl Fn(f32, f32) -> f32) {
         let ([ga, gb], narrow) = (self.binary.grids, self.binary.narrow);
@@ -119,11 +139,11 @@ impl Binary {
         assert!(!b.is_empty() && a.len().is_multiple_of(b.len()), "b is a row of a");
         if b.len() == a.len() {
             let tasks = out.par_chunks_mut(TASK).zip(a.par_chunks(TASK)).zip(b.par_chunks(TASK));
-            tasks.for_each(|((out, a), b)| on(isa, Row { binary: self, a, b, out }));
+            tasks.for_each(|((out, a), b)| Row { binary: self, a, b, out }.on(isa));
         } else {
             let rows = out.par_chunks_mut(b.len()).zip(a.par_chunks(b.len()));
             let tasks = rows.with_min_len(TASK.div_ceil(b.len()));
-            tasks.for_each(|(out, a)| on(isa, Row { binary: self, a, b, out }));
+            tasks.for_each(|(out, a)| Row { binary: self, a, b, out }.on(isa));
         }
     }
 }
@@ -140,7 +160,12 @@ pub fn quantize<C: Stored>(isa: Isa, narrow: &Narrow, x: &[f32], out: &mut [C]) 
     }
     assert_eq!(x.len(), out.len(), "as many codes as numbers");
     let tasks = out.par_chunks_mut(TASK).zip(x.par_chunks(TASK));
-    tasks.for_each(|(out, x)| on(isa, All(narrow, x, out)));
+    tasks.for_each(|(out, x)| match isa {
+        // SAFETY: whoever chooses the instruction set has asked the CPU.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { super::avx2::elementwise::quantize(narrow, x, out) },
+        _ => on(isa, All(narrow, x, out)),
+    });
 }
 
 /// `out[i] = table[x[i]]`, codes of 8 bits.
@@ -150,6 +175,9 @@ pub fn map_bytes(isa: Isa, table: &[u8; 256], x: &[u8], out: &mut [u8]) {
     tasks.for_each(|(out, x)| match isa {
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => super::tile_avx512::map_bytes(table, x, out),
+        // SAFETY: whoever chooses the instruction set has asked the CPU.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { super::avx2::elementwise::map_bytes(table, x, out) },
         _ => out.iter_mut().zip(x).for_each(|(out, &x)| *out = table[usize::from(x)]),
     });
 }

@@ -4,7 +4,6 @@ use rayon::prelude::*;
 
 /// `[batch, rows, columns]` → `[batch, columns, rows]`.
 pub fn transpose<T: Copy + Send + Sync>(x: &[T], rows: usize, columns: usize, out: &mut [T]) {
-    const TILE: usize = 16;
     assert_eq!(x.len(), out.len(), "as many elements");
     let image = rows * columns;
     if image == 0 {
@@ -14,17 +13,41 @@ pub fn transpose<T: Copy + Send + Sync>(x: &[T], rows: usize, columns: usize, ou
         return out.copy_from_slice(x);
     }
     for (x, out) in x.chunks_exact(image).zip(out.chunks_exact_mut(image)) {
-        out.par_chunks_mut(TILE * rows).enumerate().for_each(|(tile, out)| {
-            let c0 = tile * TILE;
-            for r0 in (0..rows).step_by(TILE) {
-                for (c, out) in out.chunks_exact_mut(rows).enumerate() {
-                    let end = rows.min(r0 + TILE);
-                    let from = x[r0 * columns..].iter().skip(c0 + c).step_by(columns);
-                    out[r0..end].iter_mut().zip(from).for_each(|(out, &x)| *out = x);
-                }
-            }
-        });
+        match rows {
+            2 => interleave::<T, 2>(x, columns, out),
+            3 => interleave::<T, 3>(x, columns, out),
+            4 => interleave::<T, 4>(x, columns, out),
+            _ => tiles(x, rows, columns, out),
+        }
     }
+}
+
+/// A few long rows side by side.
+fn interleave<T: Copy + Send + Sync, const ROWS: usize>(x: &[T], columns: usize, out: &mut [T]) {
+    const TASK: usize = 1 << 14;
+    out.par_chunks_mut(TASK * ROWS).enumerate().for_each(|(task, out)| {
+        let (pixels, _) = out.as_chunks_mut::<ROWS>();
+        let rows: [&[T]; ROWS] =
+            std::array::from_fn(|row| &x[row * columns + task * TASK..][..pixels.len()]);
+        for (i, pixel) in pixels.iter_mut().enumerate() {
+            *pixel = std::array::from_fn(|row| rows[row][i]);
+        }
+    });
+}
+
+/// Tile after tile, so that rows and columns are near each other.
+fn tiles<T: Copy + Send + Sync>(x: &[T], rows: usize, columns: usize, out: &mut [T]) {
+    const TILE: usize = 16;
+    out.par_chunks_mut(TILE * rows).enumerate().for_each(|(tile, out)| {
+        let c0 = tile * TILE;
+        for r0 in (0..rows).step_by(TILE) {
+            for (c, out) in out.chunks_exact_mut(rows).enumerate() {
+                let end = rows.min(r0 + TILE);
+                let from = x[r0 * columns..].iter().skip(c0 + c).step_by(columns);
+                out[r0..end].iter_mut().zip(from).for_each(|(out, &x)| *out = x);
+            }
+        }
+    });
 }
 
 /// Writes the rows of x, `width` elements each, `stride` apart, from element `offset` of `out` on.

@@ -1,5 +1,7 @@
 //! The largest code of each window.
 
+#![allow(unsafe_code)]
+
 use rayon::prelude::*;
 
 use super::dispatch::on;
@@ -47,8 +49,13 @@ pub fn max_pool<T: Stored>(isa: Isa, rows: &Rows, x: &[T], channels: usize, out:
     for (x, out) in x.chunks_exact(input).zip(out.chunks_exact_mut(output)) {
         let tasks =
             out.par_chunks_mut(TASK * channels).zip(rows.table.par_chunks(TASK * rows.taps));
-        tasks.for_each(|(out, rows_of)| {
-            on(isa, Pixels { x, rows: rows_of, taps: rows.taps, channels, out });
+        tasks.for_each(|(out, rows_of)| match isa {
+            // SAFETY: whoever chooses the instruction set has asked the CPU.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe {
+                super::avx2::pool::largest(x, rows_of, rows.taps, channels, out);
+            },
+            _ => on(isa, Pixels { x, rows: rows_of, taps: rows.taps, channels, out }),
         });
     }
 }

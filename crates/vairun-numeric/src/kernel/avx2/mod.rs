@@ -7,9 +7,11 @@
 
 mod codes;
 pub(super) mod depthwise;
+pub(super) mod elementwise;
 mod finish;
 mod pack;
 mod panel;
+pub(super) mod pool;
 mod sources;
 mod tile;
 

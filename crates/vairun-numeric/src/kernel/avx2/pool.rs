@@ -1,0 +1,59 @@
+//! The largest codes of windows with AVX2.
+
+#![allow(unsafe_code)]
+
+use std::arch::x86_64::*;
+
+use crate::kernel::elementwise::Stored;
+use crate::kernel::rows::Rows;
+
+/// Bytes of a register.
+const BYTES: usize = 32;
+
+/// As [`crate::kernel::max_pool`], one task of it.
+///
+/// # Safety
+/// The CPU has AVX2; T is u8 or i16.
+#[target_feature(enable = "avx2")]
+pub(in crate::kernel) unsafe fn largest<T: Stored>(
+    x: &[T],
+    rows: &[u32],
+    taps: usize,
+    channels: usize,
+    out: &mut [T],
+) {
+    let mut sources: Vec<&[T]> = Vec::with_capacity(taps);
+    for (out, places) in out.chunks_exact_mut(channels).zip(rows.chunks_exact(taps)) {
+        sources.clear();
+        let inside = places.iter().filter(|&&at| at != Rows::PADDING);
+        sources.extend(inside.map(|&at| &x[at as usize * channels..][..channels]));
+        let lanes = BYTES / size_of::<T>();
+        let whole = channels / lanes * lanes;
+        for c in (0..whole).step_by(lanes) {
+            // SAFETY: a register of codes from c on lies within each source and the result.
+            unsafe {
+                let mut largest = load(sources[0], c);
+                for source in &sources[1..] {
+                    let codes = load(source, c);
+                    largest = match size_of::<T>() {
+                        1 => _mm256_max_epu8(largest, codes),
+                        _ => _mm256_max_epi16(largest, codes),
+                    };
+                }
+                _mm256_storeu_si256(out.as_mut_ptr().add(c).cast(), largest);
+            }
+        }
+        for c in whole..channels {
+            out[c] = sources.iter().map(|source| source[c]).max().unwrap_or_default();
+        }
+    }
+}
+
+/// # Safety
+/// The CPU has AVX2; a register of codes lies within `codes` from `at` on.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn load<T>(codes: &[T], at: usize) -> __m256i {
+    // SAFETY: as the caller promises.
+    unsafe { _mm256_loadu_si256(codes.as_ptr().add(at).cast()) }
+}
