@@ -5,6 +5,12 @@
 use super::isa::Isa;
 use crate::vector::Loop;
 
+/// Whether so many elements are for one thread: there is no other, or telling it would take longer.
+pub(super) fn alone(elements: usize) -> bool {
+    const FEW: usize = 1 << 14;
+    elements <= FEW || rayon::current_num_threads() == 1
+}
+
 /// Runs the loop, compiled for `isa`, which the CPU has.
 #[inline]
 pub(super) fn on<L: Loop>(isa: Isa, body: L) -> L::Output {

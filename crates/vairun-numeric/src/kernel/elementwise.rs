@@ -4,7 +4,7 @@
 
 use rayon::prelude::*;
 
-use super::dispatch::on;
+use super::dispatch::{alone, on};
 use super::isa::Isa;
 use super::narrow::Narrow;
 use crate::vector::Loop;
@@ -138,9 +138,16 @@ impl Binary {
         }
         assert!(!b.is_empty() && a.len().is_multiple_of(b.len()), "b is a row of a");
         if b.len() == a.len() {
+            if alone(a.len()) {
+                return Row { binary: self, a, b, out }.on(isa);
+            }
             let tasks = out.par_chunks_mut(TASK).zip(a.par_chunks(TASK)).zip(b.par_chunks(TASK));
             tasks.for_each(|((out, a), b)| Row { binary: self, a, b, out }.on(isa));
         } else {
+            if alone(a.len()) {
+                let rows = out.chunks_mut(b.len()).zip(a.chunks(b.len()));
+                return rows.for_each(|(out, a)| Row { binary: self, a, b, out }.on(isa));
+            }
             let rows = out.par_chunks_mut(b.len()).zip(a.par_chunks(b.len()));
             let tasks = rows.with_min_len(TASK.div_ceil(b.len()));
             tasks.for_each(|(out, a)| Row { binary: self, a, b, out }.on(isa));
@@ -159,8 +166,7 @@ pub fn quantize<C: Stored>(isa: Isa, narrow: &Narrow, x: &[f32], out: &mut [C]) 
         }
     }
     assert_eq!(x.len(), out.len(), "as many codes as numbers");
-    let tasks = out.par_chunks_mut(TASK).zip(x.par_chunks(TASK));
-    tasks.for_each(|(out, x)| match isa {
+    in_tasks(x, out, |x, out| match isa {
         // SAFETY: whoever chooses the instruction set has asked the CPU.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { super::avx2::elementwise::quantize(narrow, x, out) },
@@ -168,11 +174,21 @@ pub fn quantize<C: Stored>(isa: Isa, narrow: &Narrow, x: &[f32], out: &mut [C]) 
     });
 }
 
+/// Calls `each` with parts of x and of the result.
+fn in_tasks<A: Sync, B: Send>(x: &[A], out: &mut [B], each: impl Fn(&[A], &mut [B]) + Sync) {
+    match alone(x.len()) {
+        true => each(x, out),
+        false => {
+            let tasks = out.par_chunks_mut(TASK).zip(x.par_chunks(TASK));
+            tasks.for_each(|(out, x)| each(x, out));
+        }
+    }
+}
+
 /// `out[i] = table[x[i]]`, codes of 8 bits.
 pub fn map_bytes(isa: Isa, table: &[u8; 256], x: &[u8], out: &mut [u8]) {
     assert_eq!(x.len(), out.len(), "as many codes as results");
-    let tasks = out.par_chunks_mut(4 * TASK).zip(x.par_chunks(4 * TASK));
-    tasks.for_each(|(out, x)| match isa {
+    in_tasks(x, out, |x, out| match isa {
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => super::tile_avx512::map_bytes(table, x, out),
         // SAFETY: whoever chooses the instruction set has asked the CPU.
@@ -185,8 +201,7 @@ pub fn map_bytes(isa: Isa, table: &[u8; 256], x: &[u8], out: &mut [u8]) {
 /// `out[i] = table[x[i]]` for codes of 8 bits and anything else.
 pub fn map_to<T: Copy + Send + Sync>(table: &[T; 256], x: &[u8], out: &mut [T]) {
     assert_eq!(x.len(), out.len(), "as many codes as results");
-    let tasks = out.par_chunks_mut(TASK).zip(x.par_chunks(TASK));
-    tasks.for_each(|(out, x)| {
+    in_tasks(x, out, |x, out| {
         out.iter_mut().zip(x).for_each(|(out, &x)| *out = table[usize::from(x)]);
     });
 }
@@ -194,8 +209,7 @@ pub fn map_to<T: Copy + Send + Sync>(table: &[T; 256], x: &[u8], out: &mut [T]) 
 /// `out[i] = table[x[i] + 32768]` for codes of 16 bits.
 pub fn map_words<T: Copy + Send + Sync>(table: &[T], x: &[i16], out: &mut [T]) {
     assert_eq!((x.len(), table.len()), (out.len(), 1 << 16), "as many codes as results");
-    let tasks = out.par_chunks_mut(TASK).zip(x.par_chunks(TASK));
-    tasks.for_each(|(out, x)| {
+    in_tasks(x, out, |x, out| {
         out.iter_mut().zip(x).for_each(|(out, &x)| *out = table[(i32::from(x) + 32768) as usize]);
     });
 }

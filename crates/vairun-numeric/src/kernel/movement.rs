@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use super::dispatch::alone;
+
 /// `[batch, rows, columns]` → `[batch, columns, rows]`.
 pub fn transpose<T: Copy + Send + Sync>(x: &[T], rows: usize, columns: usize, out: &mut [T]) {
     assert_eq!(x.len(), out.len(), "as many elements");
@@ -25,7 +27,7 @@ pub fn transpose<T: Copy + Send + Sync>(x: &[T], rows: usize, columns: usize, ou
 /// A few long rows side by side.
 fn interleave<T: Copy + Send + Sync, const ROWS: usize>(x: &[T], columns: usize, out: &mut [T]) {
     const TASK: usize = 1 << 14;
-    out.par_chunks_mut(TASK * ROWS).enumerate().for_each(|(task, out)| {
+    each_part(out, TASK * ROWS, |task, out| {
         let (pixels, _) = out.as_chunks_mut::<ROWS>();
         let rows: [&[T]; ROWS] =
             std::array::from_fn(|row| &x[row * columns + task * TASK..][..pixels.len()]);
@@ -38,7 +40,7 @@ fn interleave<T: Copy + Send + Sync, const ROWS: usize>(x: &[T], columns: usize,
 /// Tile after tile, so that rows and columns are near each other.
 fn tiles<T: Copy + Send + Sync>(x: &[T], rows: usize, columns: usize, out: &mut [T]) {
     const TILE: usize = 16;
-    out.par_chunks_mut(TILE * rows).enumerate().for_each(|(tile, out)| {
+    each_part(out, TILE * rows, |tile, out| {
         let c0 = tile * TILE;
         for r0 in (0..rows).step_by(TILE) {
             for (c, out) in out.chunks_exact_mut(rows).enumerate() {
@@ -48,6 +50,14 @@ fn tiles<T: Copy + Send + Sync>(x: &[T], rows: usize, columns: usize, out: &mut 
             }
         }
     });
+}
+
+/// Calls `each` with the parts of the result and their numbers.
+fn each_part<T: Send>(out: &mut [T], part: usize, each: impl Fn(usize, &mut [T]) + Sync) {
+    match alone(out.len()) {
+        true => out.chunks_mut(part).enumerate().for_each(|(i, out)| each(i, out)),
+        false => out.par_chunks_mut(part).enumerate().for_each(|(i, out)| each(i, out)),
+    }
 }
 
 /// Writes the rows of x, `width` elements each, `stride` apart, from element `offset` of `out` on.
@@ -71,9 +81,13 @@ pub fn gather<T: Copy + Send + Sync>(x: &[T], width: usize, map: &[i32], filler:
     if width == 0 {
         return;
     }
-    let tasks = out.par_chunks_mut(width).zip(map).with_min_len(4096usize.div_ceil(width));
-    tasks.for_each(|(out, &from)| match usize::try_from(from) {
+    let run = |out: &mut [T], from: i32| match usize::try_from(from) {
         Ok(from) => out.copy_from_slice(&x[from * width..][..width]),
         Err(_) => out.fill(filler),
-    });
+    };
+    if alone(out.len()) {
+        return out.chunks_mut(width).zip(map).for_each(|(out, &from)| run(out, from));
+    }
+    let tasks = out.par_chunks_mut(width).zip(map).with_min_len(4096usize.div_ceil(width));
+    tasks.for_each(|(out, &from)| run(out, from));
 }

@@ -4,7 +4,7 @@
 
 use rayon::prelude::*;
 
-use super::dispatch::on;
+use super::dispatch::{alone, on};
 use super::elementwise::Stored;
 use super::isa::Isa;
 use super::rows::Rows;
@@ -47,15 +47,20 @@ pub fn max_pool<T: Stored>(isa: Isa, rows: &Rows, x: &[T], channels: usize, out:
         return;
     }
     for (x, out) in x.chunks_exact(input).zip(out.chunks_exact_mut(output)) {
-        let tasks =
-            out.par_chunks_mut(TASK * channels).zip(rows.table.par_chunks(TASK * rows.taps));
-        tasks.for_each(|(out, rows_of)| match isa {
+        let task = |out: &mut [T], rows_of: &[u32]| match isa {
             // SAFETY: whoever chooses the instruction set has asked the CPU.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => unsafe {
                 super::avx2::pool::largest(x, rows_of, rows.taps, channels, out);
             },
             _ => on(isa, Pixels { x, rows: rows_of, taps: rows.taps, channels, out }),
-        });
+        };
+        if alone(rows.table.len() * channels / 4) {
+            task(out, &rows.table);
+            continue;
+        }
+        let rows_of = rows.table.par_chunks(TASK * rows.taps);
+        let tasks = out.par_chunks_mut(TASK * channels).zip(rows_of);
+        tasks.for_each(|(out, rows_of)| task(out, rows_of));
     }
 }

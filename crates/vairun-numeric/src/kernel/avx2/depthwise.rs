@@ -14,6 +14,7 @@ use rayon::prelude::*;
 
 use super::finish::finish;
 use super::sources::{SLACK, inside, widen};
+use crate::kernel::dispatch::alone;
 use crate::kernel::finish::{Finish, LANES};
 use crate::kernel::product::Image;
 use crate::kernel::rows::Rows;
@@ -28,8 +29,6 @@ const PASS: usize = 4;
 const BAND: usize = 1 << 15;
 /// Pixels of a task at least.
 const TASK: usize = 64;
-/// Products below which sharing the work costs more than it gains.
-const SMALL: usize = 1 << 17;
 
 /// The weights of a depthwise convolution.
 #[derive(Clone, Debug)]
@@ -90,9 +89,8 @@ impl Packed {
     ) {
         let pixels = rows.pixels();
         let codes = (rows.input * self.channels).div_ceil(pixels).max(1);
-        let threads = rayon::current_num_threads();
-        let shared = threads > 1 && rows.table.len() * self.channels >= SMALL;
-        let fair = if shared { pixels.div_ceil(2 * threads) } else { pixels };
+        let alone = alone(rows.table.len() * self.channels / 8);
+        let fair = if alone { pixels } else { pixels.div_ceil(2 * rayon::current_num_threads()) };
         let task = (BAND / codes).max(TASK).min(fair);
         let start = target.start as usize;
         let run = |i: usize| {
@@ -101,9 +99,9 @@ impl Packed {
             // SAFETY: as the caller promises; no two tasks write the same pixels.
             unsafe { self.task(rows, finish, x, range, Target { start, ..target }) };
         };
-        match (shared, pixels.div_ceil(task)) {
-            (true, tasks) => (0..tasks).into_par_iter().for_each(run),
-            (false, tasks) => (0..tasks).for_each(run),
+        match alone {
+            true => (0..pixels.div_ceil(task)).for_each(run),
+            false => (0..pixels.div_ceil(task)).into_par_iter().for_each(run),
         }
     }
 

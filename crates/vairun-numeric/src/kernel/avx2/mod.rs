@@ -24,6 +24,7 @@ use self::pack::Block;
 use self::panel::Panel;
 use self::sources::{Scratch, Shape};
 use self::tile::{PIXELS, Sources};
+use super::dispatch::alone;
 use super::finish::{Finish, LANES};
 use super::product::Image;
 use super::rows::Rows;
@@ -39,18 +40,16 @@ const BAND: usize = 1 << 16;
 const TASK: [usize; 2] = [120, 960];
 /// Tiles whose sums are finished together.
 const TILES: usize = 8;
-/// Products times sixteen below which sharing the work costs more than it gains.
-const SMALL: usize = 1 << 14;
 
 /// Into how many parts the blocks and into how many bands the pixels are cut; all pixels read `codes` codes.
-fn cut(pixels: usize, codes: usize, blocks: usize, work: usize, threads: usize) -> [usize; 2] {
+fn cut(pixels: usize, codes: usize, blocks: usize, work: usize) -> [usize; 2] {
     let task = (BAND / codes.div_ceil(pixels).max(1)).clamp(TASK[0], TASK[1]);
     let bands = pixels.div_ceil(task);
-    if threads == 1 || work < SMALL {
+    if alone(work) {
         return [1, bands];
     }
     // Two tasks for each thread even out what the threads do besides.
-    let wanted = 2 * threads;
+    let wanted = 2 * rayon::current_num_threads();
     let parts = wanted.div_ceil(bands).min(blocks);
     [parts, wanted.div_ceil(parts).min(pixels.div_ceil(PIXELS)).max(bands)]
 }
@@ -115,7 +114,7 @@ impl Packed {
             Some(_) => rows.table.len() * self.shape.channels,
             None => rows.input * self.shape.channels,
         };
-        let [parts, bands] = cut(pixels, codes, blocks, work, rayon::current_num_threads());
+        let [parts, bands] = cut(pixels, codes, blocks, work);
         let start = target.start as usize;
         let task = |i: usize| {
             let part = |i: usize, of: usize, n: usize| n * i / of..n * (i + 1) / of;
@@ -124,9 +123,9 @@ impl Packed {
             // SAFETY: as the caller promises; no two tasks write the same channels of the same pixels.
             unsafe { self.run(rows, finish, x, pixels, blocks, Target { start, ..target }) };
         };
-        match parts * bands {
-            1 => task(0),
-            tasks => (0..tasks).into_par_iter().for_each(task),
+        match alone(work) {
+            true => (0..parts * bands).for_each(task),
+            false => (0..parts * bands).into_par_iter().for_each(task),
         }
     }
 
