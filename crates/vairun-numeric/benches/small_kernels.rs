@@ -95,7 +95,7 @@ fn table(bencher: Bencher) {
     bencher.counter(ItemsCount::new(COUNT)).bench_local(run);
 }
 
-#[divan::bench(args = [64, 24])]
+#[divan::bench(args = [64, 40])]
 fn largest(bencher: Bencher, channels: usize) {
     let windows = windows(56, 3, 2, 1);
     let geometry = ConvGeometry { batch: 1, channels, out_channels: channels, groups: 1, windows };

@@ -130,31 +130,38 @@ impl Narrow {
     }
 
     /// The range of the codes, within a byte where [`Narrow::can_merge`].
+    #[inline(always)]
     pub(super) fn range(&self) -> (i32, i32) {
         (self.low, self.high)
     }
 
+    #[inline(always)]
     pub(super) fn zero(&self) -> i32 {
         self.zero
     }
 
+    #[inline(always)]
     pub(super) fn scale(&self) -> f32 {
         self.scale
     }
 
+    #[inline(always)]
     pub(super) fn inverse(&self) -> f32 {
         1.0 / self.scale
     }
 
+    #[inline(always)]
     pub(super) fn division(&self) -> Division {
         self.division
     }
 
+    #[inline(always)]
     pub(super) fn round(&self) -> Round {
         self.round
     }
 
     /// The bounds of the quotient before it is rounded, what is added before, and what is added after.
+    #[inline(always)]
     pub(super) fn bounds(&self) -> (f32, f32, f32, i32) {
         let zero = self.zero as f32;
         match self.zero_inside {

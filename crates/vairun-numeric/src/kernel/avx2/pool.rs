@@ -28,8 +28,14 @@ pub(in crate::kernel) unsafe fn largest<T: Stored>(
         let inside = places.iter().filter(|&&at| at != Rows::PADDING);
         sources.extend(inside.map(|&at| &x[at as usize * channels..][..channels]));
         let lanes = BYTES / size_of::<T>();
-        let whole = channels / lanes * lanes;
-        for c in (0..whole).step_by(lanes) {
+        if channels < lanes {
+            for (c, out) in out.iter_mut().enumerate() {
+                *out = sources.iter().fold(sources[0][c], |largest, source| largest.max(source[c]));
+            }
+            continue;
+        }
+        // The last register overlaps the one before.
+        for c in (0..channels).step_by(lanes).map(|c| c.min(channels - lanes)) {
             // SAFETY: a register of codes from c on lies within each source and the result.
             unsafe {
                 let mut largest = load(sources[0], c);
@@ -42,9 +48,6 @@ pub(in crate::kernel) unsafe fn largest<T: Stored>(
                 }
                 _mm256_storeu_si256(out.as_mut_ptr().add(c).cast(), largest);
             }
-        }
-        for c in whole..channels {
-            out[c] = sources.iter().map(|source| source[c]).max().unwrap_or_default();
         }
     }
 }
