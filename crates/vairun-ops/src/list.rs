@@ -203,6 +203,7 @@ pub static OPS: &[&OpDef] = &[
     &detect::roi_align::DEF,
     // softmax and normalizations
     &normalize::batch_normalization::DEF,
+    &normalize::embed_layer_normalization::DEF,
     &normalize::group_normalization::GROUP,
     &normalize::group_normalization::INSTANCE,
     &normalize::layer_normalization::DEF,
@@ -228,6 +229,7 @@ pub static OPS: &[&OpDef] = &[
     &text::string_split::DEF,
     // attention
     &attention::causal_conv_with_state::DEF,
+    &attention::group_query_attention::DEF,
     &attention::linear_attention::DEF,
     &attention::attention::DEF,
     &attention::multi_head_attention::DEF,

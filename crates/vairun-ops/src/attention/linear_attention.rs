@@ -34,8 +34,6 @@ pub static DEF: OpDef = OpDef {
 struct LinearAttention {
     heads: usize,
     kv_heads: usize,
-    gated: bool,
-    delta: bool,
     scale: Option<f32>,
 }
 
@@ -67,7 +65,7 @@ fn build(spec: &NodeSpec, attrs: &Attrs) -> Built {
         return Err(Attrs::value("q_num_heads", q, &format!("a multiple of {kv}")));
     }
     let scale = attrs.float("scale")?.filter(|&scale| scale != 0.0);
-    Ok(Box::new(LinearAttention { heads: q, kv_heads: kv, gated, delta, scale }))
+    Ok(Box::new(LinearAttention { heads: q, kv_heads: kv, scale }))
 }
 
 impl Operator for LinearAttention {

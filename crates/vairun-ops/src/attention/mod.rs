@@ -5,6 +5,7 @@ pub mod attention;
 pub mod causal_conv_with_state;
 mod core;
 mod floats;
+pub mod group_query_attention;
 pub mod linear_attention;
 mod mask;
 pub mod multi_head_attention;

@@ -86,30 +86,15 @@ impl Operator for RotaryEmbedding {
             return Err(wrong_shape("X", x.shape(), "rank 4"));
         };
         let turned = if self.dim == 0 { dim } else { self.dim };
-        let half = turned / 2;
-        if turned > dim || cos.shape() != sin.shape() || cos.shape().last() != Some(&half) {
-            return Err(wrong_shape(
-                "cos_cache",
-                cos.shape(),
-                format!("[.., {half}] as sin_cache"),
-            ));
+        if turned > dim || cos.shape().last() != Some(&(turned / 2)) {
+            return Err(wrong_shape("cos_cache", cos.shape(), format!("[.., {}]", turned / 2)));
         }
-        let rows = cos.len().checked_div(half).unwrap_or(0);
         let ids = if self.microsoft { inputs.optional(1)? } else { inputs.optional(3)? };
+        let rows = cos.len().checked_div(turned / 2).unwrap_or(0);
         let positions = positions(ids, b, length, rows)?;
-        let (cos, sin) = (widened(cos, "cos_cache")?, widened(sin, "sin_cache")?);
         let mut y = widened(&x, "X")?;
         let heads = x.shape()[1];
-        for (i, row) in y.chunks_exact_mut(dim.max(1)).enumerate() {
-            let at = positions[i / (heads * length) * length + i % length] * half;
-            let (cos, sin) = (&cos[at..at + half], &sin[at..at + half]);
-            for k in 0..half {
-                let (i, j) = if self.interleaved { (2 * k, 2 * k + 1) } else { (k, k + half) };
-                let (a, b) = (row[i], row[j]);
-                row[i] = a * cos[k] - b * sin[k];
-                row[j] = a * sin[k] + b * cos[k];
-            }
-        }
+        turn(&mut y, [heads, length, dim], &positions, [cos, sin], self.interleaved)?;
         let y = narrowed(y, x.shape(), x.dtype())?;
         one(if given.rank() == 3 { flat(&y)? } else { y })
     }
@@ -132,6 +117,38 @@ impl RotaryEmbedding {
         }
         split_heads(x, [b, length, heads, hidden / heads])
     }
+}
+
+/// Turns the first elements of each row of `[batch, heads, length, dim]`; `positions` has one for each batch and length, the
+/// caches a row for each position.
+pub(super) fn turn(
+    x: &mut [f32],
+    [heads, length, dim]: [usize; 3],
+    positions: &[usize],
+    [cos, sin]: [&Tensor; 2],
+    interleaved: bool,
+) -> Result<(), OpError> {
+    let half = cos.shape().last().copied().unwrap_or(0);
+    if cos.shape() != sin.shape() || 2 * half > dim {
+        let expected = format!("{:?} as cos_cache, at most {} last", cos.shape(), dim / 2);
+        return Err(wrong_shape("sin_cache", sin.shape(), expected));
+    }
+    let (cos, sin) = (widened(cos, "cos_cache")?, widened(sin, "sin_cache")?);
+    let rows = cos.len().checked_div(half).unwrap_or(usize::MAX);
+    if let Some(outside) = positions.iter().find(|&&at| at >= rows) {
+        return Err(wrong_value("position_ids", outside, format!("a position of {rows}")));
+    }
+    for (i, row) in x.chunks_exact_mut(dim.max(1)).enumerate() {
+        let at = positions[i / (heads * length) * length + i % length] * half;
+        let (cos, sin) = (&cos[at..at + half], &sin[at..at + half]);
+        for k in 0..half {
+            let (i, j) = if interleaved { (2 * k, 2 * k + 1) } else { (k, k + half) };
+            let (a, b) = (row[i], row[j]);
+            row[i] = a * cos[k] - b * sin[k];
+            row[j] = a * sin[k] + b * cos[k];
+        }
+    }
+    Ok(())
 }
 
 /// The row of the caches for each place of each batch.

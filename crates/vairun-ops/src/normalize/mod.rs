@@ -5,6 +5,7 @@
 //! float32.
 
 pub mod batch_normalization;
+pub mod embed_layer_normalization;
 pub mod group_normalization;
 pub mod layer_normalization;
 pub mod lp_normalization;
