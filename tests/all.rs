@@ -13,6 +13,7 @@ mod fused;
 mod layers;
 mod material;
 mod onnx_backend;
+mod operators;
 mod tract;
 mod vectors;
 mod xmodel;

@@ -77,6 +77,7 @@ pub static OPS: &[&OpDef] = &[
     &cast::cast_like::DEF,
     // moving elements
     &movement::center_crop_pad::DEF,
+    &movement::col2im::DEF,
     &movement::compress::DEF,
     &movement::concat::DEF,
     &movement::depth_to_space::DEPTH_TO_SPACE,
@@ -198,6 +199,7 @@ pub static OPS: &[&OpDef] = &[
     &random::fill::UNIFORM,
     &random::fill::UNIFORM_LIKE,
     // detectors and samplers
+    &detect::affine_grid::DEF,
     &detect::grid_sample::DEF,
     &detect::non_max_suppression::DEF,
     &detect::roi_align::DEF,
@@ -242,6 +244,7 @@ pub static OPS: &[&OpDef] = &[
     &pool::global_pool::MAX,
     &pool::lp_pool::DEF,
     &pool::max_pool::DEF,
+    &pool::max_unpool::DEF,
     // bodies
     &control::if_::DEF,
     &control::loop_::DEF,

@@ -63,6 +63,17 @@ impl Operator for CenterCropPad {
     }
 }
 
+/// `x` at the start of `shape`, zeros behind it along each axis. The caller has checked that it is not larger.
+pub(crate) fn at_the_start(x: Tensor, shape: &[usize]) -> Result<Tensor, OpError> {
+    let mut y = x;
+    for (axis, &want) in shape.iter().enumerate() {
+        if want > y.shape()[axis] {
+            y = pad(&y, axis, 0, want)?;
+        }
+    }
+    Ok(y)
+}
+
 fn pad(x: &Tensor, axis: usize, before: usize, want: usize) -> Result<Tensor, OpError> {
     let mut shape = x.shape().to_vec();
     shape[axis] = want;

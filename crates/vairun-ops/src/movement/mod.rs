@@ -4,6 +4,7 @@ mod elements;
 mod nd;
 
 pub mod center_crop_pad;
+pub mod col2im;
 pub mod compress;
 pub mod concat;
 pub mod depth_to_space;

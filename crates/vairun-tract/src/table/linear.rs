@@ -3,7 +3,7 @@
 use tract_onnx::pb::NodeProto;
 
 use super::input::{FLOATS, UP_TO_F32};
-use super::{Accept, BASE, Input, LATEST, TractOp};
+use super::{Accept, BASE, Input, TractOp};
 use crate::node::{remove, text};
 
 pub(crate) const AUTO_PAD: Accept = Accept::Words(&["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"]);
@@ -50,7 +50,6 @@ pub(crate) static OPS: &[TractOp] = &[
     },
     TractOp {
         name: "Gemm",
-        opsets: 7..=LATEST,
         summary: "alpha·A·B + beta·C",
         inputs: &[
             Input::data("A", UP_TO_F32),
@@ -60,6 +59,8 @@ pub(crate) static OPS: &[TractOp] = &[
         attributes: &[
             ("alpha", Accept::Float),
             ("beta", Accept::Float),
+            // Opset 6, where C broadcasts without being told to as well.
+            ("broadcast", Accept::Flag),
             ("transA", Accept::Flag),
             ("transB", Accept::Flag),
         ],
