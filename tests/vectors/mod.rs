@@ -5,6 +5,7 @@
 
 mod contrib;
 mod fix_neuron;
+mod microsoft;
 mod native;
 mod own;
 mod quark;

@@ -13,6 +13,7 @@
 
 mod cache;
 mod convert;
+mod fused;
 mod node;
 mod operator;
 mod plan;

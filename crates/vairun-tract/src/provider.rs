@@ -1,5 +1,6 @@
 use vairun_ops::{Attrs, BuildError, NodeSpec, OpEntry, Operator, Provider};
 
+use crate::fused;
 use crate::node::proto;
 use crate::operator::TractNode;
 use crate::table::{TABLE, TractOp};
@@ -15,12 +16,15 @@ impl Provider for TractOps {
     fn build(&self, spec: &NodeSpec) -> Option<Result<Box<dyn Operator>, BuildError>> {
         let named = |op: &&TractOp| op.name == spec.op.op_type && op.domain == spec.op.domain;
         let fits = |op: &TractOp| !spec.op.domain.is_empty() || op.opsets.contains(&spec.op.opset);
-        let op = TABLE.iter().copied().flatten().filter(named).find(|op| fits(op))?;
-        Some(build(op, spec))
+        match TABLE.iter().copied().flatten().filter(named).find(|op| fits(op)) {
+            Some(op) => Some(build(op, spec)),
+            None => fused::build(spec),
+        }
     }
 
     fn entries(&self) -> Vec<OpEntry> {
-        TABLE.iter().copied().flatten().map(TractOp::entry).collect()
+        let table = TABLE.iter().copied().flatten().map(TractOp::entry);
+        table.chain(fused::entries()).collect()
     }
 }
 

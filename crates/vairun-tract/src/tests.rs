@@ -113,8 +113,8 @@ fn a_parameter_may_differ_from_run_to_run() {
 #[test]
 fn what_tract_does_not_read_is_refused() {
     assert_eq!(
-        node("Softmax", 13).with("beta", Attribute::Int(1)).refusal(),
-        r#"unknown attribute ["beta"]; this operator has ["axis"]"#
+        node("LRN", 13).with("gamma", Attribute::Int(1)).refusal(),
+        r#"unknown attribute ["gamma"]; this operator has ["alpha", "beta", "bias", "size"]"#
     );
     assert_eq!(
         node("Conv", 13)
@@ -128,18 +128,18 @@ fn what_tract_does_not_read_is_refused() {
 
 #[test]
 fn foreign_domains_and_unknown_versions_do_not_reach_tract() {
-    let mut foreign = node("Softmax", 13);
-    foreign.op = OpId::new("vai", "Softmax", 1);
+    let mut foreign = node("LRN", 13);
+    foreign.op = OpId::new("vai", "LRN", 1);
     assert!(foreign.build().is_none());
-    assert!(node("Softmax", 1000).build().is_none());
+    assert!(node("LRN", 1000).build().is_none());
     assert!(node("QuantizeLinear", 13).build().is_none());
 }
 
 #[test]
 fn types_are_refused_with_the_name_of_the_input() {
     let matmul = node("MatMul", 13).inputs(&[Some(false), Some(false)]).operator();
-    let error = matmul.output_dtypes(&[Some(DType::BF16), None]).unwrap_err().to_string();
-    assert_eq!(error, "A is bfloat16, expected float16, float32, float64");
+    let error = matmul.output_dtypes(&[Some(DType::I8), None]).unwrap_err().to_string();
+    assert_eq!(error, "A is int8, expected float16, bfloat16, float32, float64");
 }
 
 #[test]
@@ -157,4 +157,24 @@ fn tensors_without_elements_pass() {
     let (shape, data) =
         floats(&run(&*matmul, vec![tensor(&[0, 3], &[]), tensor(&[3, 2], &[0.; 6])]).unwrap());
     assert_eq!((shape, data), (vec![0, 2], vec![]));
+}
+
+#[test]
+fn halves_are_rounded_once() {
+    use vairun_tensor::bf16;
+    let matmul = node("MatMul", 13).inputs(&[Some(false), Some(false)]).operator();
+    let halves = |data: &[f32]| data.iter().map(|&x| bf16::from_f32(x)).collect::<Vec<_>>();
+    // 256 + 1 + 1 is 258; bfloat16 has no 257 on the way.
+    let a = Some(Tensor::new(&[1, 3], halves(&[256., 1., 1.])).unwrap());
+    let b = Some(Tensor::new(&[3, 1], halves(&[1., 1., 1.])).unwrap());
+    let y = run(&*matmul, vec![a, b]).unwrap();
+    let y = y[0].as_tensor().unwrap();
+    assert_eq!(y.as_scalar::<bf16>().unwrap().to_f32(), 258.);
+}
+
+#[test]
+fn two_vectors_have_a_scalar_product() {
+    let matmul = node("MatMul", 13).inputs(&[Some(false), Some(false)]).operator();
+    let y = run(&*matmul, vec![tensor(&[2], &[1., 2.]), tensor(&[2], &[3., 4.])]).unwrap();
+    assert_eq!(floats(&y), (vec![], vec![11.]));
 }

@@ -10,8 +10,6 @@ pub(crate) enum Accept {
     Float,
     /// 0 or 1.
     Flag,
-    /// Only this integer.
-    Only(i64),
     /// One of these words.
     Words(&'static [&'static str]),
 }
@@ -31,10 +29,6 @@ impl Accept {
             },
             Self::Float => attrs.float(name).map(drop),
             Self::Flag => attrs.flag(name).map(drop),
-            Self::Only(only) => match attrs.int(name)?.filter(|&got| got != only) {
-                Some(got) => Err(Attrs::value(name, got, &only.to_string())),
-                None => Ok(()),
-            },
             Self::Words(words) => {
                 match attrs.string(name)?.filter(|got| !words.contains(&got.as_str())) {
                     Some(got) => Err(Attrs::value(name, got, &words.join(", "))),
