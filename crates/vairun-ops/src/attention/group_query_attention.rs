@@ -87,8 +87,17 @@ fn build(spec: &NodeSpec, attrs: &Attrs) -> Built {
         softcap: attrs.float("softcap")?.unwrap_or(0.0),
         rotary: attrs.flag("do_rotary")?.unwrap_or(false),
         interleaved: attrs.flag("rotary_interleaved")?.unwrap_or(false),
-        window: attrs.int("local_window_size")?.filter(|&window| window >= 0),
+        window: window(attrs)?,
     }))
+}
+
+/// Keys before a query that it sees: `local_window_size` counts the query's own.
+fn window(attrs: &Attrs) -> Result<Option<i64>, BuildError> {
+    match attrs.int("local_window_size")? {
+        None | Some(-1) => Ok(None),
+        Some(size) if size > 0 => Ok(Some(size - 1)),
+        Some(other) => Err(Attrs::value("local_window_size", other, "-1, or 1 or more")),
+    }
 }
 
 /// How many keys each batch has, and how many of them are new.
