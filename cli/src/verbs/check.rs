@@ -6,8 +6,8 @@ use vairun::graph::Dim;
 use vairun::{Model, Port, Tensor, Value};
 use vairun_compare::golden::open_all;
 use vairun_compare::{
-    GoldenSource, Kind, MemoryGolden, Mode, Names, Pairing, Report, Rules, Settings, Sweep, cast,
-    sweep,
+    GoldenSource, Kind, Matcher, MemoryGolden, Mode, NameMap, Names, Pairing, Report, Rules,
+    Settings, Sweep, cast, sweep,
 };
 
 use super::check_xmodel;
@@ -33,6 +33,9 @@ pub(crate) struct CheckArgs {
     /// an .xmodel, which is run as well [default: XLNX_GOLDEN_DIR]
     #[arg(long, value_name = "PATH", help_heading = "Compare")]
     golden: Vec<PathBuf>,
+    /// Which golden tensor stands for which of the model: a JSON object, or lines golden=model
+    #[arg(long, value_name = "FILE", help_heading = "Compare")]
+    map: Option<PathBuf>,
     #[command(flatten)]
     inputs: InputArgs,
     #[command(flatten)]
@@ -98,7 +101,8 @@ fn run(
     let golden = open_all(&paths).map_err(Failure::input)?;
     let model = args.model.load()?;
     let graph = &model.source().graph;
-    let pairing = Names::new(golden.as_ref(), graph);
+    let map = name_map(args, golden.as_ref())?;
+    let pairing = Matcher::new(graph, golden.as_ref(), &map);
     let given = gather(args, &model, golden.as_ref(), &pairing)?;
     let engine = ModelEngine {
         builder: args.model.builder(),
@@ -137,9 +141,14 @@ fn against_xmodel(
     golden: &std::path::Path,
     global: &Global,
 ) -> Result<Report, Failure> {
-    if args.sweep_rounding || args.save_mismatch.is_some() || args.isolated || args.cumulative {
+    if args.sweep_rounding
+        || args.save_mismatch.is_some()
+        || args.map.is_some()
+        || args.isolated
+        || args.cumulative
+    {
         return Err(Failure::usage(
-            "--sweep-rounding, --save-mismatch, --isolated and --cumulative are not for an .xmodel as --golden",
+            "--sweep-rounding, --save-mismatch, --map, --isolated and --cumulative are not for an .xmodel as --golden",
         ));
     }
     let sides = check_xmodel::Sides { args: &args.model, golden, strict: args.strict };
@@ -152,6 +161,20 @@ fn against_xmodel(
     report.rules.extend(args.model.vary.describe());
     report.notes.extend(input_notes(&given));
     Ok(report)
+}
+
+/// The names of `--map`; one that the golden does not have is a mistake.
+fn name_map(args: &CheckArgs, golden: &dyn GoldenSource) -> Result<NameMap, Failure> {
+    let Some(path) = &args.map else { return Ok(NameMap::default()) };
+    let map = NameMap::read(path).map_err(Failure::input)?;
+    match map.unused(golden).as_slice() {
+        [] => Ok(map),
+        unused => {
+            let what =
+                format!("--map {}: the golden has no `{}`", path.display(), unused.join("`, `"));
+            Err(Failure::usage(what))
+        }
+    }
 }
 
 /// What stopped a check: the model, or a golden that cannot be read.
@@ -217,7 +240,7 @@ fn gather(
 
 /// An input of the model that the golden has.
 fn from_golden(port: &Port, pairing: &dyn Pairing) -> Option<Result<Value, Failure>> {
-    let index = pairing.find(&port.name)?;
+    let index = pairing.find_input(&port.name)?;
     let made = stand_in(port);
     let found = pairing.read(index, &port.name, &made, Kind::Plain, None).map_err(Failure::input);
     Some(found.map(|found| {

@@ -10,15 +10,16 @@ use crate::failure::{Done, Failure, Verdict};
 /// Explains a verb or a topic.
 #[derive(ArgGroup, Debug)]
 pub(crate) struct HelpArgs {
-    /// A verb, or one of: exit-codes, inputs, dumps, rounding
+    /// A verb, or one of: exit-codes, inputs, dumps, golden, rounding
     topic: Option<String>,
 }
 
 /// The topics, each with its text.
-const TOPICS: [(&str, &str); 3] = [
+const TOPICS: [(&str, &str); 4] = [
     ("exit-codes", include_str!("../help/exit-codes.txt")),
     ("inputs", include_str!("../help/inputs.txt")),
     ("dumps", include_str!("../help/dumps.txt")),
+    ("golden", include_str!("../help/golden.txt")),
 ];
 
 /// The topic whose table is computed.

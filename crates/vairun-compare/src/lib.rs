@@ -9,6 +9,7 @@ mod check;
 mod diff;
 mod explain;
 pub mod golden;
+mod matching;
 mod measure;
 mod metrics;
 mod number;
@@ -24,7 +25,8 @@ pub use check::{
 };
 pub use diff::{Layer, ModelDiff, diff_models, diff_tensors};
 pub use explain::{Sweep, SweepRow, sweep};
-pub use golden::{Content, Entry, GoldenError, GoldenSource, Hint, MemoryGolden, Place};
+pub use golden::{Content, Entry, GoldenError, GoldenSource, MemoryGolden};
+pub use matching::{Matcher, NameMap, NameMapError};
 pub use measure::{Incomparable, Subject, measure};
 pub use metrics::{Channels, Classes, Element, Metrics, Range, Sides, Steps};
 pub use quantizer::{Kind, Quantizer};

@@ -15,6 +15,17 @@ pub trait Pairing: Sync {
     /// The entry of the golden that stands for the tensor of that name.
     fn find(&self, name: &str) -> Option<usize>;
 
+    /// Further entries that stand for the same tensor, as a dump with numbers and codes has them.
+    fn others(&self, name: &str) -> Vec<usize> {
+        let _ = name;
+        Vec::new()
+    }
+
+    /// The entry whose elements can be given to an input of the model.
+    fn find_input(&self, name: &str) -> Option<usize> {
+        self.find(name)
+    }
+
     /// The elements of an entry in the layout of its counterpart `made`, which is called `name`.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ pub(super) fn recognise(title: &str, files: &[Found]) -> Option<Files> {
     for (place, file) in set {
         let entry = Entry {
             name: name_in(&file.path).unwrap_or_else(|| file.stem().to_owned()),
-            hint: Hint { place: Some(place) },
+            hint: Hint { place: Some(place), ..Hint::default() },
             ..Entry::default()
         };
         golden.add(file.path.clone(), entry);

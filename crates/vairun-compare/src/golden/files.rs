@@ -1,6 +1,7 @@
 //! Tensors that have a file each.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use vairun_tensor::files::{peek_npy, read_npy, read_text};
@@ -13,7 +14,8 @@ pub(super) struct Files {
     title: String,
     layout: String,
     entries: Vec<Entry>,
-    paths: Vec<PathBuf>,
+    /// Most have one file; the samples of a batch may have one each.
+    paths: Vec<Vec<PathBuf>>,
 }
 
 /// How a file holds its tensor.
@@ -61,7 +63,18 @@ impl Files {
         }
         entry.file = path.file_name().map(|name| name.to_string_lossy().into_owned());
         self.entries.push(entry);
-        self.paths.push(path);
+        self.paths.push(vec![path]);
+    }
+
+    /// Adds a tensor whose elements stand in raw files, one after the other.
+    pub(super) fn add_parts(&mut self, paths: Vec<PathBuf>, mut entry: Entry) {
+        let size = |path: &PathBuf| path.metadata().ok().map(|metadata| metadata.len());
+        entry.bytes = paths.iter().map(size).sum();
+        entry.hint.samples = paths.len();
+        let first = paths.first().and_then(|path| path.file_name());
+        entry.file = first.map(|name| name.to_string_lossy().into_owned());
+        self.entries.push(entry);
+        self.paths.push(paths);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -79,7 +92,7 @@ impl GoldenSource for Files {
     }
 
     fn load(&self, index: usize) -> Result<Content, GoldenError> {
-        let path = &self.paths[index];
+        let [path] = self.paths[index].as_slice() else { return raw(&self.paths[index]) };
         match Form::of(path) {
             Some(Form::Npy) => Ok(Content::Tensor(read_npy(path)?)),
             Some(Form::Protobuf) => match vairun_onnx::read_tensor(path) {
@@ -87,11 +100,19 @@ impl GoldenSource for Files {
                 Err(error) => Err(GoldenError::onnx(path, error)),
             },
             Some(Form::Text) => Ok(Content::Numbers(numbers(&read_text(path, DType::F64, None)?))),
-            Some(Form::Raw) | None => {
-                fs::read(path).map(Content::Raw).map_err(|error| GoldenError::io(path, error))
-            }
+            Some(Form::Raw) | None => raw(&self.paths[index]),
         }
     }
+}
+
+fn raw(paths: &[PathBuf]) -> Result<Content, GoldenError> {
+    let mut bytes = Vec::new();
+    for path in paths {
+        File::open(path)
+            .and_then(|mut file| file.read_to_end(&mut bytes))
+            .map_err(|error| GoldenError::io(path, error))?;
+    }
+    Ok(Content::Raw(bytes))
 }
 
 fn numbers(tensor: &Tensor) -> Vec<f64> {

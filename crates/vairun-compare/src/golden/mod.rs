@@ -3,16 +3,23 @@
 //! [`open`] tells by what lies there which layout it is; each layout has its file. A [`GoldenSource`] lists its
 //! tensors without reading their elements and reads them one at a time.
 
+mod base64;
+mod companion;
 mod dataset;
+mod deploy;
 mod dump;
 mod error;
 mod files;
 mod folder;
+mod layers;
 mod many;
 mod memory;
 mod npz;
 mod open;
+mod polygraphy;
 mod safe;
+mod trtexec;
+mod vitis;
 
 use vairun_tensor::{DType, Tensor};
 
@@ -57,6 +64,56 @@ pub struct Entry {
 pub struct Hint {
     /// It stands for an input or an output of the model by its number.
     pub place: Option<Place>,
+    /// What its elements are.
+    pub elements: Option<Elements>,
+    /// In which order they stand.
+    pub order: Option<Order>,
+    /// How many samples of a batch a board has written one after the other; 0 where it is not known.
+    pub samples: usize,
+    /// Other names that it may have in the model.
+    pub aliases: Vec<String>,
+    /// Which part of the exported network it belongs to.
+    pub part: Option<Part>,
+}
+
+/// What the elements of a file are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Elements {
+    /// Integer codes of a quantizer.
+    Codes,
+    /// The numbers themselves, in float32 where the file does not say the type.
+    Numbers,
+}
+
+/// The order of the elements of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// That of the tensor in the model.
+    AsModel,
+    /// NHWC; weights OHWI.
+    ChannelsLast,
+}
+
+/// A part of a network that vai_q_pytorch has exported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The number of the node in the order of the dump.
+    pub number: usize,
+    /// The number of its module (`/module_3/…` in the ONNX file), where a file beside the dump tells it.
+    pub module: Option<String>,
+    /// What the tensor is to the node.
+    pub role: Role,
+}
+
+/// What a tensor is to a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Its output.
+    Output,
+    /// The input of that number, as quantized for it.
+    Input(usize),
+    /// A parameter: `weight`, `bias`.
+    Parameter(String),
 }
 
 /// An input or an output of the model, by its number.

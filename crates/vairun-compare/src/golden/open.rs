@@ -7,15 +7,18 @@ use super::files::{Files, Form};
 use super::folder::{Found, walk};
 use super::many::Many;
 use super::npz::Npz;
+use super::polygraphy::Polygraphy;
 use super::safe::Safetensors;
-use super::{Entry, GoldenError, GoldenSource, dataset};
+use super::{Entry, GoldenError, GoldenSource, dataset, deploy, layers, trtexec, vitis};
 
 type Opened = Result<Box<dyn GoldenSource>, GoldenError>;
 
 /// Opens the golden at `path`, a file or a folder, whatever tool wrote it. Only headers and names are read.
 ///
-/// Reads: .npz; .npy; .safetensors; folders with .npy files; dumps of vairun; ONNX's `test_data_set_N`, or a folder
-/// that holds some, of which the first counts.
+/// Reads: .npz; .npy; .safetensors; Polygraphy's .json; folders with .npy files, trtexec's included; dumps of vairun;
+/// ONNX's `test_data_set_N`, or a folder that holds some, of which the first counts; onnxruntime's .tensorproto files;
+/// vai_q_pytorch's `onnx_layer_output` and `deploy_check_data_int`; `dump_results` of the Vitis AI quantizers, dumps of
+/// VART, outputs of xdputil, an `XLNX_GOLDEN_DIR`, SNPE's `Result_0`, and other folders of .bin, .raw or .txt files.
 ///
 /// # Errors
 /// Where nothing is there, it cannot be read, or it is of no known layout: the message says what was looked for.
@@ -57,10 +60,11 @@ fn open_file(path: &Path) -> Opened {
             Ok(Box::new(Npz::open(path, title(path))?))
         }
         (_, Some("safetensors")) => Ok(Box::new(Safetensors::open(path, title(path))?)),
+        (_, Some("json")) => Ok(Box::new(Polygraphy::open(path, title(path))?)),
         _ if Form::of(path).is_some() => Ok(Box::new(single(path))),
         _ => Err(GoldenError::unknown(
             path,
-            "no kind of golden that is read: expected .npz, .npy, .safetensors, .pb, .bin, .txt or a folder",
+            "no kind of golden that is read: expected .npz, .npy, .safetensors, .json, .pb, .bin, .txt or a folder",
         )),
     }
 }
@@ -78,12 +82,12 @@ fn open_folder(path: &Path) -> Opened {
         return Ok(Box::new(DumpGolden::open(path, title(path))?));
     }
     let files = walk(path)?;
-    if let Some(golden) = recognise(path, &files) {
-        return Ok(Box::new(golden));
-    }
     let first = path.join("test_data_set_0");
     if first.is_dir() {
         return open_folder(&first);
+    }
+    if let Some(golden) = recognise(path, &files) {
+        return Ok(Box::new(golden));
     }
     Err(GoldenError::unknown(path, unknown_folder(&files)))
 }
@@ -91,13 +95,19 @@ fn open_folder(path: &Path) -> Opened {
 /// The layouts of folders, the most telling first.
 fn recognise(path: &Path, files: &[Found]) -> Option<Files> {
     let title = title(path);
-    dataset::recognise(&title, files).or_else(|| named_files(&title, files))
+    dataset::recognise(&title, files)
+        .or_else(|| deploy::recognise(&title, path, files))
+        .or_else(|| layers::recognise(&title, files))
+        .or_else(|| trtexec::recognise(&title, files))
+        .or_else(|| named_files(&title, files))
+        .or_else(|| vitis::recognise(&title, files))
 }
 
-/// A folder whose files are called by the tensors: `np.save` in a loop.
+/// A folder whose files are called by the tensors: `np.save` in a loop, onnxruntime's dumps of nodes.
 fn named_files(title: &str, files: &[Found]) -> Option<Files> {
-    let mut golden = Files::new(title.to_owned(), ".npy files");
-    for file in files.iter().filter(|file| Form::of(&file.path) == Some(Form::Npy)) {
+    let typed = |file: &&Found| matches!(Form::of(&file.path), Some(Form::Npy | Form::Protobuf));
+    let mut golden = Files::new(title.to_owned(), ".npy and .pb files");
+    for file in files.iter().filter(typed) {
         golden.add(file.path.clone(), Entry { name: file.stem().to_owned(), ..Entry::default() });
     }
     (!golden.is_empty()).then_some(golden)

@@ -17,7 +17,7 @@ pub use dump::{
 };
 pub use error::{FileError, FileErrorKind};
 pub use folder::write_folder;
-pub use npy::{ArrayInfo, decode_npy, peek_npy, read_npy, write_npy};
+pub use npy::{ArrayInfo, decode_npy, peek_npy, peek_npy_bytes, read_npy, write_npy};
 pub use npz::{NpzReader, NpzWriter, read_npz, write_npz};
 pub use raw::{read_raw, read_text};
 pub use safe::{SafetensorsReader, read_safetensors};

@@ -99,6 +99,14 @@ pub fn peek_npy(path: &Path) -> Result<ArrayInfo, FileError> {
     peek_from(&mut file).map_err(fail)
 }
 
+/// What the array is whose .npy file begins with `bytes`.
+///
+/// # Errors
+/// As [`peek_npy`].
+pub fn peek_npy_bytes(mut bytes: &[u8]) -> Result<ArrayInfo, FileErrorKind> {
+    peek_from(&mut bytes)
+}
+
 /// What the array is that comes next from `reader`.
 pub(crate) fn peek_from(reader: &mut dyn Read) -> Result<ArrayInfo, FileErrorKind> {
     let (header, ..) = header_from(reader)?;

@@ -1,0 +1,232 @@
+//! Which golden tensor stands for which tensor of a model, and how it is read.
+//!
+//! Names decide, from the surest to the least: what the user says ([`NameMap`]); the same name; the place among inputs
+//! and outputs; the module that the exporter's files tell; the name as some tool has escaped it; the escaped name
+//! without what tools put before and behind it. Where a step finds several, nothing is guessed: the entry stays
+//! unmatched, with the candidates. Values never decide which tensor is meant.
+
+mod closest;
+mod index;
+mod layout;
+mod map;
+mod modules;
+mod names;
+mod read;
+
+use std::collections::HashMap;
+
+use vairun_graph::Graph;
+use vairun_tensor::Tensor;
+
+use crate::check::{Found, Pairing};
+use crate::golden::{Elements, Entry, GoldenError, GoldenSource, Hint, Place};
+use crate::quantizer::{Kind, Quantizer};
+use crate::report::Reading;
+use index::Index;
+use modules::Modules;
+
+pub use map::{NameMap, NameMapError};
+
+/// A golden whose tensors are matched with those of a graph.
+pub struct Matcher<'a> {
+    golden: &'a dyn GoldenSource,
+    index: Index<'a>,
+    /// For each entry the tensor it stands for, and why.
+    matches: Vec<Result<Match, Vec<String>>>,
+    /// The entries that stand for a tensor, the surest first.
+    by_name: HashMap<String, Vec<usize>>,
+}
+
+/// The counterpart of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Match {
+    name: String,
+    /// Why, as the report says it.
+    how: &'static str,
+    /// Less is surer.
+    rank: usize,
+}
+
+impl<'a> Matcher<'a> {
+    /// Matches the entries of `golden` with the tensors of the main graph. `map` overrides names.
+    pub fn new(graph: &'a Graph, golden: &'a dyn GoldenSource, map: &NameMap) -> Self {
+        let index = Index::new(graph);
+        let modules = Modules::new(graph, golden.entries());
+        let search = Search { graph, index: &index, modules: &modules, map };
+        let matches: Vec<_> = golden.entries().iter().map(|entry| search.find(entry)).collect();
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        for (i, found) in matches.iter().enumerate() {
+            if let Ok(found) = found {
+                by_name.entry(found.name.clone()).or_default().push(i);
+            }
+        }
+        let rank = |i: &usize| {
+            let codes = golden.entries()[*i].hint.elements == Some(Elements::Codes);
+            (matches[*i].as_ref().map_or(usize::MAX, |found| found.rank), !codes)
+        };
+        by_name.values_mut().for_each(|entries| entries.sort_by_key(rank));
+        Self { golden, index, matches, by_name }
+    }
+
+    /// The golden.
+    pub fn golden(&self) -> &'a dyn GoldenSource {
+        self.golden
+    }
+
+    /// The entry that stands for the tensor of that name: the surest, where several do.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.find_all(name).first().copied()
+    }
+
+    /// Every entry that stands for the tensor of that name, the surest first: a dump may hold numbers and codes.
+    pub fn find_all(&self, name: &str) -> &[usize] {
+        self.by_name.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The entry whose elements can be given to an input of the model: the one that stands for it, else numbers that
+    /// are called so and stand behind its quantizer, which makes the same codes of them.
+    pub fn find_input(&self, name: &str) -> Option<usize> {
+        let called_so = |index: &usize| {
+            let entry = &self.golden.entries()[*index];
+            let numbers = entry.hint.elements == Some(Elements::Numbers);
+            numbers && names::escape(&entry.name) == names::escape(name)
+        };
+        self.find(name).or_else(|| (0..self.matches.len()).find(called_so))
+    }
+
+    /// The tensor that an entry stands for.
+    pub fn counterpart(&self, index: usize) -> Option<&str> {
+        self.matches[index].as_ref().ok().map(|found| found.name.as_str())
+    }
+
+    /// The elements of an entry in type, layout and scale of its counterpart, which the model has made as `made`.
+    /// What cannot be brought there is given as it is, so that the comparison fails and says why.
+    ///
+    /// # Errors
+    /// A golden that cannot be read.
+    pub fn read(
+        &self,
+        index: usize,
+        name: &str,
+        made: &Tensor,
+        kind: Kind,
+        quantizer: Option<&Quantizer>,
+    ) -> Result<(Tensor, Reading), GoldenError> {
+        let entry = &self.golden.entries()[index];
+        let content = self.golden.load(index)?;
+        let constant = self.index.is_constant(name);
+        let target = read::Target { made, kind, quantizer, constant };
+        let (tensor, read_as) = read::read(entry, content, &target);
+        let matched_by = self.matches[index].as_ref().map_or("", |found| found.how).to_owned();
+        Ok((tensor, Reading { name: entry.name.clone(), read_as, matched_by }))
+    }
+
+    /// Tensors of the model that an entry without a counterpart may mean, the closest first.
+    pub fn closest(&self, index: usize) -> Vec<String> {
+        let entry = &self.golden.entries()[index];
+        match &self.matches[index] {
+            Ok(_) => Vec::new(),
+            Err(several) if !several.is_empty() => several.clone(),
+            Err(_) => closest::closest(&entry.name, self.index.names()),
+        }
+    }
+}
+
+/// What the steps of the search look at.
+struct Search<'a> {
+    graph: &'a Graph,
+    index: &'a Index<'a>,
+    modules: &'a Modules,
+    map: &'a NameMap,
+}
+
+impl Search<'_> {
+    /// The counterpart of an entry; else the candidates that a step could not choose from.
+    fn find(&self, entry: &Entry) -> Result<Match, Vec<String>> {
+        let found = |name: String, how, rank| Ok(Match { name, how, rank });
+        if let Some(name) = self.map.get(&entry.name) {
+            return if self.index.contains(name) {
+                found(name.to_owned(), "--map", 0)
+            } else {
+                Err(vec![format!("{name} (of --map, which the model does not have)")])
+            };
+        }
+        let exact = |name: &&String| self.index.contains(name);
+        if let Some(name) = [&entry.name].into_iter().chain(&entry.hint.aliases).find(exact) {
+            return found(name.clone(), "same name", 1);
+        }
+        if let Some(name) = self.by_place(&entry.hint) {
+            return found(name, "number of the input or output", 2);
+        }
+        if let Some(part) = &entry.hint.part
+            && let Some(name) = self.modules.tensor(self.index, part, entry.hint.elements)
+        {
+            return found(name, self.modules.how(part), 3);
+        }
+        self.by_escaped_name(entry)
+    }
+
+    fn by_place(&self, hint: &Hint) -> Option<String> {
+        let id = match hint.place? {
+            Place::Input(number) => self.graph.inputs.get(number),
+            Place::Output(number) => self.graph.outputs.get(number),
+        };
+        id.map(|&id| self.graph.name_of(id).to_owned())
+    }
+
+    fn by_escaped_name(&self, entry: &Entry) -> Result<Match, Vec<String>> {
+        for (step, variant) in names::variants(&entry.name).into_iter().enumerate() {
+            let how = if step == 0 { "escaped name" } else { "escaped name, shortened" };
+            let elements = entry.hint.elements.or(variant.elements);
+            let mut names = self.index.escaped(&variant.name);
+            names.extend(self.index.escaped_short(&variant.name));
+            let mut names: Vec<String> =
+                names.iter().map(|name| self.index.with_elements(name, elements)).collect();
+            names.sort();
+            names.dedup();
+            match names.len() {
+                0 => {}
+                1 => return Ok(Match { name: names.remove(0), how, rank: 4 + step }),
+                _ => return Err(names),
+            }
+        }
+        Err(Vec::new())
+    }
+}
+
+impl Pairing for Matcher<'_> {
+    fn golden(&self) -> &dyn GoldenSource {
+        self.golden
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        Matcher::find(self, name)
+    }
+
+    fn others(&self, name: &str) -> Vec<usize> {
+        self.find_all(name).iter().skip(1).copied().collect()
+    }
+
+    fn find_input(&self, name: &str) -> Option<usize> {
+        Matcher::find_input(self, name)
+    }
+
+    fn read(
+        &self,
+        index: usize,
+        name: &str,
+        made: &Tensor,
+        kind: Kind,
+        quantizer: Option<&Quantizer>,
+    ) -> Result<Found, GoldenError> {
+        let (tensor, reading) = Matcher::read(self, index, name, made, kind, quantizer)?;
+        Ok(Found { tensor, reading })
+    }
+
+    fn closest(&self, index: usize) -> Vec<String> {
+        Matcher::closest(self, index)
+    }
+}
+
+#[cfg(test)]
+mod tests;
