@@ -24,10 +24,10 @@ pub(crate) struct RuleArgs {
     #[arg(long, value_name = "[GLOB=]FRACTION")]
     max_mismatch: Vec<String>,
     /// The least cosine, in place of a condition for each element
-    #[arg(long, value_name = "[GLOB=]X")]
+    #[arg(long, value_name = "[GLOB=]X", allow_hyphen_values = true)]
     min_cosine: Vec<String>,
     /// The least signal-to-noise ratio, in place of a condition for each element
-    #[arg(long, value_name = "[GLOB=]DB")]
+    #[arg(long, value_name = "[GLOB=]DB", allow_hyphen_values = true)]
     min_sqnr: Vec<String>,
     /// Let tensors without elements pass
     #[arg(long)]

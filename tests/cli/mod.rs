@@ -1,5 +1,6 @@
 //! The command line: what users see, what they can pipe, how it ends.
 
+mod check;
 mod dump;
 mod golden;
 mod hostile;
@@ -47,7 +48,8 @@ impl Scene {
     pub(crate) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vairun-under-test"));
         command.current_dir(self.folder.path()).args(args).stdin(Stdio::null());
-        for variable in ["VAIRUN_LOG", "NO_COLOR", "CLICOLOR_FORCE", "CLICOLOR"] {
+        for variable in ["XLNX_GOLDEN_DIR", "VAIRUN_LOG", "NO_COLOR", "CLICOLOR_FORCE", "CLICOLOR"]
+        {
             command.env_remove(variable);
         }
         command

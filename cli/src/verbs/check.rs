@@ -19,13 +19,16 @@ use crate::inputs::{Given, InputArgs, bind};
 use crate::mismatches::SaveMismatches;
 use crate::progress::Progress;
 
+/// Stands for the model where none is given, as with --from-report: no file can be called so.
+const NO_MODEL: &str = "//no model//";
+
 /// Compares a model with reference tensors: what is the same, where it begins to differ, and why.
 ///
 /// Every tensor that the golden has is compared while the model runs. Where something differs each node is fed with the
 /// golden's own tensors as well: what then still differs is guilty, the rest has inherited. Inputs come from -i, else
 /// from the golden.
 #[derive(Args, Debug)]
-#[command(mut_arg("model", |arg| arg.required(false).default_value("")))]
+#[command(mut_arg("model", |arg| arg.required(false).default_value(NO_MODEL).hide_default_value(true)))]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     model: ModelArgs,
@@ -86,7 +89,7 @@ fn run(
     rules: &Rules,
     global: &Global,
 ) -> Result<(Report, Option<Sweep>), Failure> {
-    if args.model.model.as_os_str().is_empty() {
+    if args.model.model.as_os_str() == NO_MODEL {
         return Err(Failure::usage("no model is given").help("vairun check MODEL --golden PATH"));
     }
     let (paths, note) = golden_paths(args)?;

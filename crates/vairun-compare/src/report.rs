@@ -200,14 +200,12 @@ impl Comparison {
 }
 
 impl Record {
-    /// The comparison that speaks for the tensor: the cumulative one, where there is one; that of the tensor for itself
-    /// where both models round by their own rules.
+    /// The comparison that speaks for the tensor: the cumulative one, where there is one and it says the same as the
+    /// status.
     pub fn comparison(&self) -> Option<&Comparison> {
-        let (first, second) = match self.differences {
-            Some(_) => (&self.isolated, &self.cumulative),
-            None => (&self.cumulative, &self.isolated),
-        };
-        first.as_ref().or(second.as_ref())
+        let hides = |cumulative: &&Comparison| self.status == Status::Guilty && cumulative.pass();
+        let cumulative = self.cumulative.as_ref();
+        cumulative.filter(|c| !hides(c)).or(self.isolated.as_ref()).or(cumulative)
     }
 
     /// Whether the tensor passes.

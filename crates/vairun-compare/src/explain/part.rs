@@ -102,12 +102,14 @@ impl<'a> Parts<'a> {
     /// The golden's tensors from which `target` is computed.
     fn frontier(&self, graph: &Graph, target: ValueId) -> HashMap<ValueId, Tensor> {
         let producers = graph.producers();
+        let constants = Constants::of(graph);
         let mut found = HashMap::new();
         let mut seen = HashSet::from([target]);
         let mut open: Vec<ValueId> =
             producers[target.index()].iter().flat_map(|&n| graph.nodes[n].reads()).collect();
         while let Some(id) = open.pop() {
-            if !seen.insert(id) || graph.initializers.contains_key(&id) {
+            // Constants stay what they are: operators may need to know them before they run.
+            if !seen.insert(id) || constants.contains(id) {
                 continue;
             }
             let record = self.records.get(graph.name_of(id));
