@@ -75,7 +75,7 @@ impl Color {
 pub(crate) enum Verb {
     /// Run a model
     Run(Box<run::RunArgs>),
-    /// Compare a model with reference tensors: what is the same, where it begins to differ, and why
+    /// Compare a model with reference tensors, and find where and why it differs
     Check(Box<check::CheckArgs>),
     /// Compare two sets of tensors, or two models on the same input
     Diff(Box<diff::DiffArgs>),
