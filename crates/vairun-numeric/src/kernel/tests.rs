@@ -15,6 +15,8 @@ struct Case {
     scale: f32,
     round: Round,
     with_bias: bool,
+    /// What the weights are divided by: small ones are multiplied otherwise than large ones.
+    divisor: i32,
 }
 
 fn random(seed: u64) -> impl FnMut() -> u32 {
@@ -42,12 +44,13 @@ fn window() -> impl Strategy<Value = Window> {
 fn case() -> impl Strategy<Value = Case> {
     let sizes = (1usize..3, 1usize..20, prop_oneof![1usize..20, 60usize..140], 1usize..3);
     let windows = proptest::collection::vec(window(), 1..=2);
-    let rest = (any::<bool>(), any::<bool>(), any::<u64>(), any::<bool>());
+    let divisor = proptest::sample::select(&[1, 2, 4, 16][..]);
+    let rest = (any::<bool>(), any::<bool>(), any::<u64>(), any::<bool>(), divisor);
     let narrow =
         (prop_oneof![Just(0.25f32), Just(0.37)], proptest::sample::select(&Round::ALL[..]));
     (sizes, windows, rest, narrow).prop_map(|(sizes, windows, rest, (scale, round))| {
         let (batch, cg, og, groups) = sizes;
-        let (transposed, words, seed, with_bias) = rest;
+        let (transposed, words, seed, with_bias, divisor) = rest;
         let geometry = ConvGeometry {
             batch,
             channels: cg * groups,
@@ -55,7 +58,7 @@ fn case() -> impl Strategy<Value = Case> {
             groups,
             windows,
         };
-        Case { geometry, transposed, words, seed, scale, round, with_bias }
+        Case { geometry, transposed, words, seed, scale, round, with_bias, divisor }
     })
 }
 
@@ -86,8 +89,9 @@ impl Case {
             .collect();
         let zero = (random() % limit) as i32 - if self.words { 32768 } else { 0 };
         // [groups, og, cg, taps]
-        let w: Vec<i32> =
-            (0..g.out_channels * cg * taps).map(|_| (random() % 255) as i32 - 127).collect();
+        let w: Vec<i32> = (0..g.out_channels * cg * taps)
+            .map(|_| ((random() % 255) as i32 - 127) / self.divisor)
+            .collect();
         let w_file = match self.transposed {
             // [groups, cg, og, taps]
             true => w
@@ -189,6 +193,34 @@ proptest! {
     fn every_instruction_set_gives_the_bits_of_the_reference(case in case()) {
         prop_assume!(case.pixels().is_some_and(|pixels| pixels > 0));
         case.check()?;
+    }
+}
+
+/// Sums of two or four products that just fit 16 bits, and those that just do not.
+#[test]
+fn the_largest_codes_and_weights_do_not_saturate() {
+    const CHANNELS: usize = 24;
+    for steps in [
+        [64, 64, 0, 0],
+        [64, 65, 0, 0],
+        [-64, -64, 1, 0],
+        [-128, 0, 0, -128],
+        [32; 4],
+        [127; 4],
+        [-128; 4],
+    ] {
+        let w: Vec<i32> = (0..17 * CHANNELS).map(|i| steps[i % 4]).collect();
+        let x = [255u8; 7 * CHANNELS + 4];
+        let expected = 255 * steps.iter().sum::<i32>() * CHANNELS as i32 / 4;
+        for isa in Isa::available() {
+            let weights = Weights::new(Element::Byte, 17, 1, CHANNELS, &w).unwrap();
+            let finish = Finish::new(vec![0; 17], vec![1.0; 17], None, Output::Sums);
+            let rows = Rows::matrix(7).unwrap();
+            let product = Product::new(vec![weights], CHANNELS, rows, 0, finish, isa);
+            let mut out = [0; 7 * 17];
+            product.run(Codes::U8(&x), CHANNELS, Written::I32(&mut out), 17, 1);
+            assert_eq!(out, [expected; 7 * 17], "{isa} {steps:?}");
+        }
     }
 }
 

@@ -63,12 +63,14 @@ impl Weights {
         }
         let steps = channels.div_ceil(element.terms());
         let packed = pack(element, out_channels, taps, channels, w);
-        let per_channel = |f: fn(i64) -> i64| -> Vec<i64> {
-            let terms = (taps * channels).max(1);
-            let rows = w.chunks_exact(terms).map(|row| row.iter().map(|&w| f(w.into())).sum());
-            rows.chain(std::iter::repeat(0)).take(out_channels).collect()
-        };
-        let (sums, magnitudes) = (per_channel(|w| w), per_channel(i64::abs));
+        let terms = (taps * channels).max(1);
+        let mut sums = vec![0; out_channels];
+        let mut magnitudes = vec![0; out_channels];
+        for ((sum, magnitude), w) in sums.iter_mut().zip(&mut magnitudes).zip(w.chunks_exact(terms))
+        {
+            *sum = w.iter().map(|&w| i64::from(w)).sum();
+            *magnitude = w.iter().map(|&w| i64::from(w.unsigned_abs())).sum();
+        }
         Some(Self { element, out_channels, taps, channels, steps, packed, sums, magnitudes })
     }
 
@@ -88,6 +90,16 @@ impl Weights {
             Element::Byte => block[at].into(),
             Element::Word => i16::from_le_bytes([block[at] as u8, block[at + 1] as u8]).into(),
         }
+    }
+
+    /// A step of a tap: four bytes for each of [`LANES`] output channels from `first` on, a multiple of them.
+    pub(super) fn step(&self, first: usize, tap: usize, step: usize) -> [[i8; 4]; LANES] {
+        let block = first / BLOCK * BLOCK;
+        let at = (tap * self.steps + step) * self.width(block) + first - block;
+        let mut weights = [[0; 4]; LANES];
+        let packed = &self.block(block)[4 * at..][..4 * LANES];
+        weights.as_flattened_mut().copy_from_slice(packed);
+        weights
     }
 
     /// Forgets the packed weights: a kernel has them in another order.

@@ -81,13 +81,17 @@ impl Block {
             (0..steps.len()).partition(|&i| loads[i].iter().all(|&load| load <= LIMIT));
         let (pairs, singles) = matched(narrow, &loads);
         for &i in pairs.iter().chain(&singles) {
-            self.push_step(i, steps[i].iter().flatten());
+            self.push_step(i, &steps[i]);
         }
         for &i in &wide {
-            let half = |terms: std::ops::Range<usize>| {
-                steps[i].iter().flat_map(move |channel| &channel[terms.clone()])
-            };
-            self.push_step(i, half(0..2).chain(half(2..4)));
+            let mut halves = Step::default();
+            let by_half = halves.as_flattened_mut().chunks_exact_mut(2 * LANES);
+            for (half, by_channel) in by_half.enumerate() {
+                for (to, from) in by_channel.chunks_exact_mut(2).zip(&steps[i]) {
+                    to.copy_from_slice(&from[2 * half..][..2]);
+                }
+            }
+            self.push_step(i, &halves);
         }
         self.counts.push(Counts {
             pairs: pairs.len() as u32 / 2,
@@ -96,15 +100,19 @@ impl Block {
         });
     }
 
-    fn push_step<'a>(&mut self, step: usize, weights: impl Iterator<Item = &'a i8>) {
+    fn push_step(&mut self, step: usize, weights: &Step) {
         self.places.push((STEP * step) as u32);
-        self.weights.extend(weights);
+        self.weights.extend_from_slice(weights.as_flattened());
     }
 }
 
 /// The steps of `terms` terms from term `at` on; terms and channels past the last are 0.
 fn steps(weights: &Weights, first: usize, at: usize, terms: usize) -> Vec<Step> {
-    let mut steps = vec![[[0; STEP]; LANES]; terms.div_ceil(STEP)];
+    let count = terms.div_ceil(STEP);
+    if terms == weights.channels {
+        return (0..count).map(|step| weights.step(first, at / terms, step)).collect();
+    }
+    let mut steps = vec![Step::default(); count];
     for term in 0..terms {
         for (channel, w) in steps[term / STEP].iter_mut().enumerate() {
             w[term % STEP] = weights.get(first + channel, at + term) as i8;
@@ -115,12 +123,10 @@ fn steps(weights: &Weights, first: usize, at: usize, terms: usize) -> Vec<Step> 
 
 fn loads(step: &Step) -> Loads {
     let mut loads = [0; 4 * LANES];
-    for (load, pair) in loads.chunks_exact_mut(2).zip(step.iter().flat_map(|w| w.chunks_exact(2))) {
-        for &w in pair {
-            // Two magnitudes are 256 at most: saturated, that is still beyond the limit.
-            let load: &mut u8 = &mut load[usize::from(w < 0)];
-            *load = load.saturating_add(w.unsigned_abs());
-        }
+    for (load, w) in loads.chunks_exact_mut(2).zip(step.as_flattened().chunks_exact(2)) {
+        // Two magnitudes are 256 at most: saturated, that is still beyond the limit.
+        load[0] = (w[0].max(0) as u8).saturating_add(w[1].max(0) as u8);
+        load[1] = w[0].min(0).unsigned_abs().saturating_add(w[1].min(0).unsigned_abs());
     }
     loads
 }
