@@ -9,6 +9,7 @@ mod inspect;
 #[cfg(unix)] // it links files of the repository into a temporary folder
 mod readme;
 mod run;
+mod xmodel;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -92,7 +92,8 @@ impl<'a> PairCheck<'a> {
             return;
         };
         let same_step = here.step == there.step;
-        let rounding = Rounding::of(event.node).filter(|_| same_step);
+        let rounding = Rounding::of(event.node, &self.sides.here.1.sites[pair.here].operations)
+            .filter(|_| same_step);
         let source =
             event.node.inputs.first().copied().flatten().and_then(|id| self.sources.get(&id));
         let reals = source.and_then(|source| source.as_slice::<f32>().ok());

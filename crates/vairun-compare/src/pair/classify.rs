@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -72,9 +73,13 @@ pub(super) enum Class {
     Real,
 }
 
-/// A float sum may be this far from the exact one, in parts of a step. float32 has 24 bits and codes at most 8, so its
-/// errors are a hundred times smaller; a fault moves most codes by more.
-const CLOSE: i128 = 1 << 10;
+/// A float sum may be this part of a step from the exact one. float32 has 24 bits and codes at most 8, so its errors are
+/// a hundred times smaller; a fault moves most codes by more.
+const CLOSE: i64 = 1 << 10;
+
+/// As [`CLOSE`] for interpolations and functions: float32 holds places in a large image to a part of 2^14 of a pixel,
+/// and neighbours may be 2^8 codes apart.
+const CLOSE_PLACES: i64 = 1 << 5;
 
 /// How a `fix` node makes codes: the exact number before it, and its range.
 #[derive(Clone, Copy, Debug)]
@@ -86,10 +91,18 @@ pub(super) struct Rounding {
     per_one: f64,
     low: i64,
     high: i64,
+    close: i64,
 }
 
 impl Rounding {
-    pub(super) fn of(node: &Node) -> Option<Self> {
+    /// Of the `fix` of a site that these operations lie before.
+    pub(super) fn of(node: &Node, operations: &BTreeSet<&'static str>) -> Option<Self> {
+        let imprecise = ["resize", "softmax", "sigmoid", "tanh", "div"];
+        let close = if imprecise.iter().any(|name| operations.contains(name)) {
+            CLOSE_PLACES
+        } else {
+            CLOSE
+        };
         let (bits, signed) = (int(node, "bit_width")?, int(node, "if_signed")? != 0);
         let output = int(node, "output_fix_point")?;
         let input = int_of(node, "input_fix_points", 0).unwrap_or(0);
@@ -101,6 +114,7 @@ impl Rounding {
             per_one: (output as f64).exp2(),
             low,
             high,
+            close,
         })
     }
 
@@ -111,7 +125,13 @@ impl Rounding {
         let denominator = i128::from(self.divisor) << down;
         let floor = numerator.div_euclid(denominator);
         let twice = 2 * numerator.rem_euclid(denominator) - denominator;
-        self.class(floor, twice.signum(), twice.abs() * CLOSE <= 2 * denominator, got, want)
+        self.class(
+            floor,
+            twice.signum(),
+            twice.abs() * i128::from(self.close) <= 2 * denominator,
+            got,
+            want,
+        )
     }
 
     /// As [`Rounding::of_code`] for a real number.
@@ -126,7 +146,7 @@ impl Rounding {
         } else {
             -1
         };
-        self.class(floor as i128, sign, beyond.abs() * CLOSE as f64 <= 1.0, got, want)
+        self.class(floor as i128, sign, beyond.abs() * self.close as f64 <= 1.0, got, want)
     }
 
     /// `side` of the middle between `floor` and the next: -1, 0, 1.
@@ -156,7 +176,7 @@ mod tests {
     use super::*;
 
     fn rounding(shift: i64) -> Rounding {
-        Rounding { shift, divisor: 1, per_one: 1.0, low: -8, high: 7 }
+        Rounding { shift, divisor: 1, per_one: 1.0, low: -8, high: 7, close: CLOSE }
     }
 
     #[test]

@@ -110,6 +110,7 @@ struct Search<'a> {
 const NEIGHBOUR: i64 = 8;
 const OPERATION: i64 = 3;
 const STEP: i64 = 2;
+const FAN: i64 = 2;
 
 impl<'a> Search<'a> {
     fn new(here: Side<'a>, there: Side<'a>, inputs: &[(usize, usize)]) -> Self {
@@ -284,10 +285,11 @@ impl<'a> Search<'a> {
         let shared = a.operations.intersection(&b.operations).count() as i64;
         let other = a.operations.symmetric_difference(&b.operations).count() as i64;
         let step = i64::from(self.here.step(i) == self.there.step(j));
-        Some(
-            NEIGHBOUR * (before.0 + after.0 - before.1 - after.1) + OPERATION * shared - other
-                + STEP * step,
-        )
+        let fan = a.leaves.len().abs_diff(b.leaves.len())
+            + self.after_here[i].len().abs_diff(self.after_there[j].len());
+        let neighbours = before.0 + after.0 - before.1 - after.1;
+        let own = OPERATION * shared - other + STEP * step - FAN * fan as i64;
+        Some(NEIGHBOUR * neighbours + own)
     }
 
     /// How many neighbours are the same, and how many have counterparts elsewhere.

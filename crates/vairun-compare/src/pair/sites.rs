@@ -170,6 +170,9 @@ impl<'a> Build<'a> {
                 self.producers[value.index()].filter(|_| !self.fixed[value.index()])
             {
                 let node = &self.graph.nodes[place];
+                if matches!(node.op.op_type.as_str(), "Shape" | "Size") {
+                    continue;
+                }
                 operations.extend(operation(node));
                 // The last that is pushed is the first that is visited: operands in their order.
                 open.extend(node.inputs.iter().rev().flatten());
@@ -225,7 +228,8 @@ fn operation(node: &Node) -> Option<&'static str> {
         "Gemm" | "MatMul" | "matmul" | "inner-product" => "matmul",
         "Add" | "Sum" | "add" => "add",
         "Sub" | "sub" => "sub",
-        "Mul" | "mul" => "mul",
+        // `x²` is a product with itself there.
+        "Mul" | "Pow" | "mul" => "mul",
         "Div" | "div" => "div",
         "Concat" | "concat" => "concat",
         "MaxPool" | "GlobalMaxPool" | "ReduceMax" | "maxpool2d" | "maxpool1d" | "reduction_max" => {
