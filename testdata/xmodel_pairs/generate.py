@@ -190,6 +190,25 @@ class Net:
         self.xir.op(xir_op, b, {"input": [x.xir, y.xir]}, last(x.shape))
         return self.fix(Tensor(a, b, x.shape), fp, spread)
 
+    def square(self, x, fp):
+        """`Pow` there, a product with itself here."""
+        a, b = self.fresh("square")
+        self.onnx_node("Pow", [x.onnx, self.constant(np.float32(2))], a)
+        self.xir.op("mul", b, {"input": [x.xir, x.xir]}, last(x.shape))
+        return self.fix(Tensor(a, b, x.shape), fp)
+
+    def scalar_parameter(self, x, value, fp):
+        """A quantized constant: a scalar there, as large as the tensor here."""
+        name, other = self.fresh("scalar")
+        self.constant(np.float32(value), name)
+        full = np.full(last(x.shape), value, np.float32)
+        self.xir.op("const", other, {}, full.shape, shape=list(full.shape), data_type="float32", data=full.tobytes())
+        fixed = self.xir.op(
+            "fix", f"{other}_fix", {"input": [other]}, full.shape,
+            fix_point=fp, bit_width=8, if_signed=True, round_mode="DPU_ROUND",
+        )
+        return Tensor(self.quantize_onnx(name, fp, 8, 3), fixed, x.shape, fp)
+
     def concat(self, parts):
         a, b = self.fresh("concat")
         shape = (parts[0].shape[0], sum(p.shape[1] for p in parts), *parts[0].shape[2:])
@@ -246,13 +265,13 @@ class Net:
     def hard_swish(self, x):
         return self.pair(self.hard_sigmoid(x), x, "Mul", "mul", x.fp)
 
-    def resize(self, x, mode):
+    def resize(self, x, mode, scale=2.0):
         linear = mode == "BILINEAR"
-        shape = (*x.shape[:2], 2 * x.shape[2], 2 * x.shape[3])
-        scales = self.constant(np.array([1, 1, 2, 2], np.float32))
+        shape = (*x.shape[:2], int(scale * x.shape[2]), int(scale * x.shape[3]))
+        scales = self.constant(np.array([1, 1, scale, scale], np.float32))
         attrs = dict(mode="linear", coordinate_transformation_mode="pytorch_half_pixel") if linear else dict(
             mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
-        there = dict(mode=mode, align_corners=False, half_pixel_centers=linear, scale=[2.0, 2.0])
+        there = dict(mode=mode, align_corners=False, half_pixel_centers=linear, scale=[scale, scale])
         made = self.apply(x, "Resize", "resize", attrs, there, shape, ("", scales))
         return self.fix(made, x.fp)
 
@@ -327,6 +346,29 @@ def shuffle():
     return net, [padded, net.mean(swish, 9 * 57 / 512, swish.fp + 1)]
 
 
+def curve():
+    """Enhancement of dark images: separable convolutions with skips, then the same curve again and again."""
+    net = Net("Curve", (1, 3, 8, 8), 4)
+    image = net.quantized_input
+    small = net.resize(image, "BILINEAR", 0.5)
+
+    def separable(x, out):
+        return net.conv(net.conv(x, x.shape[1], (3, 3), pad=1, group=x.shape[1]), out, (1, 1), relu="relu")
+
+    first = separable(small, 8)
+    second = separable(first, 8)
+    third = separable(second, 8)
+    fourth = separable(net.concat([second, third]), 8)
+    gate = net.resize(net.hard_sigmoid(separable(net.concat([first, fourth]), 3)), "BILINEAR")
+    gate = net.pair(gate, net.scalar_parameter(gate, 2.0, 5), "Mul", "mul", 6)
+    gate = net.pair(gate, net.scalar_parameter(gate, -1.0, 6), "Add", "add", 6)
+    for _ in range(3):
+        change = net.pair(net.square(image, 3), image, "Sub", "sub", 3)
+        image = net.pair(image, net.pair(gate, change, "Mul", "mul", 3), "Add", "add", 3)
+    shifted = net.pair(image, net.scalar_parameter(image, -1.0, 6), "Add", "add", 3)
+    return net, [shifted]
+
+
 def wide():
     net = Net("Wide", (1, 3, 6, 5), 3, act_bits=16, weight_bits=4)
     net.quantized_input.spread = 16000.0
@@ -357,6 +399,8 @@ if __name__ == "__main__":
     net, outputs = layers()
     faults(net, net.write(outputs))
     net, outputs = shuffle()
+    net.write(outputs)
+    net, outputs = curve()
     net.write(outputs)
     net, outputs = wide()
     net.write(outputs, native=False)

@@ -272,14 +272,12 @@ impl<'a> Search<'a> {
 
     /// How much speaks for two activations being the same; `None` where they cannot be, or nothing connects them.
     fn score(&self, i: usize, j: usize) -> Option<i64> {
-        if self.layouts(i, j).is_empty() {
-            return None;
-        }
         let (a, b) = (self.here.site(i), self.there.site(j));
         let before = self.neighbours(&a.leaves, &b.leaves);
         let sites = |list: &[usize]| list.iter().map(|&i| Leaf::Site(i)).collect::<Vec<_>>();
         let after = self.neighbours(&sites(&self.after_here[i]), &sites(&self.after_there[j]));
-        if before.0 + after.0 == 0 {
+        // The shapes last: they cost the most.
+        if before.0 + after.0 == 0 || self.layouts(i, j).is_empty() {
             return None;
         }
         let shared = a.operations.intersection(&b.operations).count() as i64;
