@@ -14,6 +14,7 @@ mod layers;
 mod material;
 mod onnx_backend;
 mod operators;
+mod random;
 mod tract;
 mod vectors;
 mod xmodel;

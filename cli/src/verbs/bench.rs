@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde::Serialize;
-use vairun::{Inputs, Model, NodeEvent, Observer, ObserverError};
+use vairun::{Inputs, Model, NodeEvent, Observer, ObserverError, StepEvent};
 
 use crate::args::ModelArgs;
 use crate::failure::{Done, Failure, Verdict};
@@ -26,10 +26,10 @@ pub(crate) struct BenchArgs {
     /// Runs before
     #[arg(long, default_value_t = 3)]
     warmup: usize,
-    /// Also where the time goes, by operator and by node, of an unfused run: fused islands have no nodes
+    /// Also where the time goes, by operator and by step; a fused step has the names of its nodes
     #[arg(long)]
     profile: bool,
-    /// Write the nodes of one unfused run for a trace viewer (Chrome, Perfetto)
+    /// Write the steps of one run for a trace viewer (Chrome, Perfetto)
     #[arg(long, value_name = "FILE.json")]
     trace: Option<PathBuf>,
     /// As JSON
@@ -88,7 +88,9 @@ pub(crate) fn bench(args: &BenchArgs) -> Done {
     let mut watch = Watch::new(&model);
     model.observe(inputs.clone(), &mut watch)?;
     let mut second = Watch::new(&model);
-    model.observe(inputs, &mut second)?;
+    if !model.profile(inputs.clone(), &mut |event| second.step(event))? {
+        model.observe(inputs, &mut second)?;
+    }
     let mut measured = Measured::new(args, load_ms, first_run_ms, times, watch.macs);
     measured.peak_rss_bytes = peak_rss_bytes;
     if let Some(path) = &args.trace {
@@ -170,6 +172,23 @@ impl Watch {
         let weights = &model.source().graph.initializers;
         let shapes = weights.iter().map(|(&id, tensor)| (id, tensor.shape().to_vec())).collect();
         Self { start: Instant::now(), times: Vec::new(), macs: 0, shapes }
+    }
+}
+
+impl Watch {
+    /// A step of the fused plan, under the names of the nodes that it stands for.
+    fn step(&mut self, event: &StepEvent) {
+        let start = self.start.elapsed().saturating_sub(event.elapsed);
+        let names: Vec<_> = event.nodes.iter().map(|node| node.name.as_str()).collect();
+        let node = match &names[..] {
+            [first, _, .., _, last] => format!("{first} + … + {last} ({} nodes)", names.len()),
+            few => few.join(" + "),
+        };
+        let op = match (event.form, event.nodes.first()) {
+            ("node", Some(node)) => node.op.to_string(),
+            (form, _) => format!("fused {form}"),
+        };
+        self.times.push(NodeTime { node, op, ms: milliseconds(event.elapsed), start });
     }
 }
 
@@ -272,7 +291,7 @@ fn by_operator(times: &[NodeTime]) -> String {
     let mut rows: Vec<_> =
         groups.into_iter().map(|(op, (count, ms))| (op.to_owned(), count, ms)).collect();
     rows.sort_by(|a, b| b.2.total_cmp(&a.2));
-    bars(rows, times.iter().map(|time| time.ms).sum(), "operator (unfused)")
+    bars(rows, times.iter().map(|time| time.ms).sum(), "operator")
 }
 
 /// Nodes that are listed.

@@ -6,6 +6,7 @@
 
 mod constants;
 mod error;
+mod exact;
 mod fuse;
 mod observer;
 mod plan;
@@ -15,6 +16,6 @@ mod run;
 mod tests;
 
 pub use error::{NodeFailure, NodeProblem, PlanError, RunError};
-pub use observer::{NodeEvent, Observer, ObserverError, Silent};
+pub use observer::{NodeEvent, Observer, ObserverError, Silent, StepEvent};
 pub use plan::{Contractions, Options, Plan};
 pub use vairun_numeric::kernel::Isa;

@@ -45,6 +45,18 @@ pub struct NodeEvent<'a> {
     pub elapsed: Duration,
 }
 
+/// A step of a fused plan that has run.
+#[derive(Debug)]
+pub struct StepEvent<'a> {
+    /// The nodes that it stands for, in order.
+    pub nodes: Vec<&'a Node>,
+    /// How: `node`, `table`, `product`, …; `plain` for the nodes of a step that has no fast form, `numbers` for a coded
+    /// tensor that somebody needs as numbers.
+    pub form: &'static str,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
 /// Watches nothing.
 pub struct Silent;
 

@@ -9,6 +9,7 @@ use vairun_tensor::{DType, Tensor, Value};
 use crate::constants::Constants;
 use crate::error::{NodeProblem, PlanError, RunError};
 use crate::fuse::{Fused, Stop};
+use crate::observer::StepEvent;
 use crate::resolve::resolve;
 
 /// What may differ between two plans of one graph.
@@ -120,10 +121,27 @@ impl Plan {
         &self,
         inputs: &[Option<Value>],
     ) -> Option<Result<Vec<Value>, RunError>> {
-        match self.fused.as_ref()?.run(self, inputs.to_vec()) {
+        match self.fused.as_ref()?.run(self, inputs.to_vec(), None) {
             Ok(values) => Some(Ok(values)),
             Err(Stop::Error(error)) => Some(Err(error)),
             Err(Stop::Again) => None,
+        }
+    }
+
+    /// Runs the fused plan and tells each of its steps; `false` where there is none, or it cannot hold the results.
+    ///
+    /// # Errors
+    /// As [`Plan::run`].
+    pub fn profile(
+        &self,
+        inputs: Vec<Option<Value>>,
+        each: &mut dyn FnMut(&StepEvent),
+    ) -> Result<bool, RunError> {
+        let Some(fused) = &self.fused else { return Ok(false) };
+        match fused.run(self, inputs, Some(each)) {
+            Ok(_) => Ok(true),
+            Err(Stop::Error(error)) => Err(error),
+            Err(Stop::Again) => Ok(false),
         }
     }
 

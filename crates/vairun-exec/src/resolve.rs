@@ -1,11 +1,9 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use vairun_ops::contraction::Contraction;
-use vairun_ops::{
-    Attrs, BuildError, Context, Inputs, NodeSpec, OpError, Operator, Outputs, Provider,
-};
-use vairun_tensor::DType;
+use vairun_ops::{Attrs, BuildError, NodeSpec, Operator, Provider};
 
+use crate::exact::ExactOr;
 use crate::plan::{Contractions, Options};
 
 /// The operator for a node from the first provider that has it, and whether that is a standard one; `Err(None)` where
@@ -24,30 +22,13 @@ pub(crate) fn resolve(
     }
     // Attributes that the exact form does not read were checked by the provider of the float form.
     match Contraction::from_node(spec, &Attrs::new(spec.attributes)).map_err(Some)? {
-        Some(exact) => Ok((Box::new(ExactOr { exact, float }), standard)),
-        None => Ok((float, standard)),
-    }
-}
-
-/// A contraction: exact where both operands were dequantized, else whatever the provider of the float form computes.
-struct ExactOr {
-    exact: Contraction,
-    float: Box<dyn Operator>,
-}
-
-impl Operator for ExactOr {
-    fn run(&self, inputs: Inputs, context: &mut dyn Context) -> Result<Outputs, OpError> {
-        match self.exact.run(&inputs)? {
-            Some(y) => Ok(vec![y.into()]),
-            None => self.float.run(inputs, context),
+        Some(exact) => {
+            let fixed = spec.inputs.iter().skip(1).flatten().all(|input| input.fixed);
+            let channels_second = matches!(spec.op.op_type.as_str(), "Conv" | "ConvTranspose");
+            let (isa, packed) = (options.isa, Mutex::default());
+            let exact = ExactOr { exact, float, isa, fixed, channels_second, packed };
+            Ok((Box::new(exact), standard))
         }
-    }
-
-    fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
-        self.float.output_dtypes(inputs)
-    }
-
-    fn contraction(&self) -> Option<&Contraction> {
-        Some(&self.exact)
+        None => Ok((float, standard)),
     }
 }

@@ -28,7 +28,7 @@ pub use error::{Error, InputProblem, Unsupported};
 pub use inputs::Inputs;
 pub use model::{Model, Port};
 pub use outputs::Outputs;
-pub use vairun_exec::{Isa, NodeEvent, Observer, ObserverError};
+pub use vairun_exec::{Isa, NodeEvent, Observer, ObserverError, StepEvent};
 pub use vairun_graph as graph;
 pub use vairun_ops as ops;
 pub use vairun_tensor as tensor;

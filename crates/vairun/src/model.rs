@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use vairun_exec::{Observer, Plan};
+use vairun_exec::{Observer, Plan, StepEvent};
 use vairun_graph::{Dim, ValueInfo};
 use vairun_tensor::{DType, Tensor, Value};
 
@@ -144,6 +144,24 @@ impl Model {
         observer: &mut (dyn Observer + Send),
     ) -> Result<Outputs, Error> {
         self.run_with(inputs, Some(observer))
+    }
+
+    /// Runs the fused plan and tells each of its steps; `false` where there is none: then an observed run tells the
+    /// nodes ([`Model::observe`]).
+    ///
+    /// # Errors
+    /// As [`Model::run`].
+    pub fn profile(
+        &self,
+        inputs: Inputs,
+        each: &mut (dyn FnMut(&StepEvent) + Send),
+    ) -> Result<bool, Error> {
+        let values = self.bind(inputs)?;
+        let run = || self.0.plan.profile(values, each);
+        Ok(match &self.0.pool {
+            Some(pool) => pool.install(run)?,
+            None => run()?,
+        })
     }
 
     fn run_with(

@@ -64,6 +64,22 @@ pub(super) enum Source {
     MaxPool { from: ValueId, node: usize },
 }
 
+impl Source {
+    /// What it is, in a word.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Quantize { .. } => "quantize",
+            Self::Table { .. } => "table",
+            Self::Product { .. } => "product",
+            Self::Binary { .. } => "binary",
+            Self::Concat { .. } => "concat",
+            Self::Mean { .. } => "mean",
+            Self::Move { .. } => "move",
+            Self::MaxPool { .. } => "max pool",
+        }
+    }
+}
+
 /// The roles of all values.
 pub(super) struct Roles<'a> {
     plan: &'a Plan,

@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
-use vairun_graph::ValueId;
+use vairun_graph::{Node, ValueId};
 use vairun_numeric::kernel::Isa;
 use vairun_tensor::{Dequantized, Tensor, Value};
 
@@ -10,8 +11,10 @@ use super::buffers::Buffers;
 use super::coded::Coded;
 use super::roles::{Role, Roles, Slot, Source};
 use super::schedule::{Act, Scheduled, schedule};
+use super::table::Numbers;
 use super::{binary, concat, movement, pool, product, table};
 use crate::error::RunError;
+use crate::observer::StepEvent;
 use crate::plan::{Kernel, Plan};
 use crate::run::{Values, Watch};
 
@@ -34,6 +37,8 @@ impl From<RunError> for Stop {
 pub(crate) struct Fused {
     steps: Vec<Scheduled>,
     slots: HashMap<ValueId, Filler>,
+    /// The numbers of functions of one code, for every code; `None` where their nodes do not give as many.
+    functions: Mutex<HashMap<ValueId, Option<Arc<Numbers>>>>,
     roles: Vec<Role>,
     /// Buffers between runs, a set for each run that overlapped another.
     idle: Mutex<Vec<Buffers>>,
@@ -91,6 +96,7 @@ impl Fused {
         Some(Self {
             steps,
             slots,
+            functions: Mutex::default(),
             roles: roles.roles,
             idle: Mutex::default(),
             failures: AtomicUsize::new(0),
@@ -99,7 +105,12 @@ impl Fused {
     }
 
     /// The values of the graph's outputs.
-    pub(crate) fn run(&self, plan: &Plan, inputs: Vec<Option<Value>>) -> Result<Vec<Value>, Stop> {
+    pub(crate) fn run(
+        &self,
+        plan: &Plan,
+        inputs: Vec<Option<Value>>,
+        profile: Option<&mut dyn FnMut(&StepEvent)>,
+    ) -> Result<Vec<Value>, Stop> {
         if self.failures.load(Ordering::Relaxed) >= FAILURES {
             return Err(Stop::Again);
         }
@@ -107,7 +118,7 @@ impl Fused {
         let buffers = lock(&self.idle).pop().unwrap_or_default();
         let slots = vec![None; values.len()];
         let mut run = Run { plan, fused: self, values, slots, buffers, watch: Watch::nobody() };
-        let result = run.all();
+        let result = run.all(profile);
         run.slots.into_iter().flatten().for_each(|coded| give_back(coded, &mut run.buffers));
         lock(&self.idle).push(run.buffers);
         if matches!(result, Err(Stop::Again)) {
@@ -138,9 +149,11 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn all(&mut self) -> Result<Vec<Value>, Stop> {
+    fn all(&mut self, mut profile: Option<&mut dyn FnMut(&StepEvent)>) -> Result<Vec<Value>, Stop> {
         let fused = self.fused;
         for step in &fused.steps {
+            let start = Instant::now();
+            let mut form = "node";
             match step.act {
                 Act::Node(i) => {
                     let (node, plain) = (&self.plan.graph.nodes[i], &self.plan.steps[i]);
@@ -148,18 +161,36 @@ impl Run<'_> {
                     self.plan.run_step(node, plain, drops, &mut self.values, &mut self.watch)?;
                 }
                 Act::Fill(id) => {
-                    let coded = self.fill(id)?;
+                    let coded;
+                    (coded, form) = self.fill(id)?;
                     self.slots[id.index()] = Some(coded);
                 }
                 Act::Give(id) => {
+                    form = "numbers";
                     let value = self.give(id)?;
                     self.values[id.index()] = Some(value);
                 }
             }
             self.drop_after(step);
+            if let Some(each) = &mut profile {
+                let elapsed = start.elapsed();
+                each(&StepEvent { nodes: self.nodes(&step.act), form, elapsed });
+            }
         }
         let outputs = self.plan.graph.outputs.iter();
         outputs.map(|&id| Ok(self.plan.output(id, &self.values)?)).collect()
+    }
+
+    /// The nodes that a step stands for.
+    fn nodes(&self, act: &Act) -> Vec<&'_ Node> {
+        let nodes = &self.plan.graph.nodes;
+        match *act {
+            Act::Node(i) => vec![&nodes[i]],
+            Act::Fill(id) => self.slot(id).nodes.iter().map(|&i| &nodes[i]).collect(),
+            Act::Give(id) => {
+                self.plan.producers[id.index()].map(|i| &nodes[i]).into_iter().collect()
+            }
+        }
     }
 
     fn drop_after(&mut self, step: &Scheduled) {
@@ -201,14 +232,28 @@ impl Run<'_> {
         tensor.map(Value::from).ok_or(Stop::Again)
     }
 
-    /// A function of the codes of `root`, by its nodes.
+    /// A function of the codes of `root`: by a table, or by its nodes.
     fn function(&mut self, id: ValueId, root: ValueId) -> Result<Value, Stop> {
+        let found = lock(&self.fused.functions).get(&id).cloned();
+        let numbers = match found {
+            Some(numbers) => numbers,
+            None => {
+                let nodes = self.plan.nodes_between(root, id);
+                let numbers = Numbers::prepare(self, id, root, &nodes)?.map(Arc::new);
+                lock(&self.fused.functions).insert(id, numbers.clone());
+                numbers
+            }
+        };
+        if let Some(tensor) = numbers.and_then(|numbers| numbers.run(self, root)) {
+            return Ok(tensor.into());
+        }
         let nodes = self.plan.nodes_between(root, id);
         let leaf = self.give(root)?;
         self.evaluate(&nodes, id, &[(root, leaf)])
     }
 
-    fn fill(&mut self, id: ValueId) -> Result<Arc<Coded>, Stop> {
+    /// The codes of a slot, and the form that made them.
+    fn fill(&mut self, id: ValueId) -> Result<(Arc<Coded>, &'static str), Stop> {
         let fused = self.fused;
         let filler = &fused.slots[&id];
         let slot = &filler.slot;
@@ -240,8 +285,8 @@ impl Run<'_> {
             _ => None,
         };
         match fast {
-            Some(coded) => Ok(Arc::new(coded)),
-            None => self.plain(id).map(Arc::new),
+            Some(coded) => Ok((Arc::new(coded), slot.source.name())),
+            None => Ok((Arc::new(self.plain(id)?), "plain")),
         }
     }
 

@@ -115,6 +115,51 @@ impl Table {
     }
 }
 
+/// A function of one code that somebody needs as numbers, for every code.
+pub(super) struct Numbers {
+    numbers: Vec<f32>,
+    rank: usize,
+}
+
+impl Numbers {
+    /// By these nodes from slot `root` to value `id`; `None` where they do not give a number for each code.
+    pub(super) fn prepare(
+        run: &mut Run,
+        id: ValueId,
+        root: ValueId,
+        nodes: &[usize],
+    ) -> Result<Option<Self>, Stop> {
+        let Some(all) = Roles::all_codes(run.slot(root)) else { return Ok(None) };
+        let count = all.len();
+        let value = run.evaluate(nodes, id, &[(root, all.into())])?;
+        let numbers = value.into_tensor().ok().and_then(|tensor| tensor.into_vec::<f32>().ok());
+        let numbers = numbers.filter(|numbers| numbers.len() == count);
+        Ok(numbers.map(|numbers| Self { numbers, rank: rank(run, nodes) }))
+    }
+
+    /// The numbers of the codes of `root`, row-major.
+    pub(super) fn run(&self, run: &mut Run, root: ValueId) -> Option<Tensor> {
+        let coded = run.coded(root);
+        if coded.shape.len() < self.rank {
+            return None;
+        }
+        let turned = coded.ordered(Order::Rows, &mut run.buffers);
+        let x = turned.as_ref().unwrap_or(&coded);
+        let length = x.len();
+        let mut out = vec![0f32; length];
+        match &x.buffer {
+            Buffer::Bytes(codes) => {
+                let table: &[f32; 256] = self.numbers[..].try_into().ok()?;
+                map_to(table, &codes[..length], &mut out);
+            }
+            Buffer::Words(codes) => map_words(&self.numbers, &codes[..length], &mut out),
+        }
+        let tensor = Tensor::new(&x.shape, out).ok();
+        turned.into_iter().for_each(|turned| turned.recycle(&mut run.buffers));
+        tensor
+    }
+}
+
 /// The dimensions that constants of these nodes have at most, at least 1: a scalar may become a vector.
 fn rank(run: &Run, nodes: &[usize]) -> usize {
     let inputs = nodes.iter().flat_map(|&i| run.plan.graph.nodes[i].inputs.iter().flatten());

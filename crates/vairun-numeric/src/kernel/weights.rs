@@ -133,6 +133,18 @@ impl Weights {
         self.sums.iter().zip(&self.magnitudes).zip(bias).map(add).collect()
     }
 
+    /// As [`Weights::corrections`], where no code is farther from `zero` than `reach`: parts of a sum may wrap around, the
+    /// sum itself fits.
+    pub fn corrections_within(&self, zero: i32, bias: &[i64], reach: i64) -> Option<Vec<i32>> {
+        assert_eq!(bias.len(), self.out_channels, "one bias for each channel");
+        let add = |((&sum, &magnitude), &bias): ((&i64, &i64), &i64)| {
+            let bound = magnitude.checked_mul(reach)?.checked_add(bias.checked_abs()?)?;
+            let add = bias.wrapping_sub(i64::from(zero).wrapping_mul(sum));
+            (bound <= i32::MAX.into()).then_some(add as i32)
+        };
+        self.sums.iter().zip(&self.magnitudes).zip(bias).map(add).collect()
+    }
+
     /// The packed block that starts with output channel `first`.
     pub(super) fn block(&self, first: usize) -> &[i8] {
         let bytes = self.taps * self.steps * 4;

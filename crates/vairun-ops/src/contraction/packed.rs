@@ -321,7 +321,7 @@ impl Plan<'_> {
             let first = add.len();
             let biases: Vec<i64> =
                 parts[first..][..group.magnitudes().len()].iter().map(|part| part.0).collect();
-            add.extend(group.corrections(zero, &biases)?);
+            add.extend(group.corrections_within(zero, &biases, self.x.reach())?);
         }
         let scale: Vec<f32> = parts.iter().map(|part| part.1).collect();
         let bias = parts.iter().any(|part| part.2.is_some());
