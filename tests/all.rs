@@ -14,7 +14,6 @@ mod layers;
 mod material;
 mod onnx_backend;
 mod operators;
-mod random;
 mod tract;
 mod vectors;
 mod xmodel;

@@ -10,6 +10,8 @@ mod exact;
 mod fuse;
 mod observer;
 mod plan;
+#[cfg(test)]
+mod random;
 mod resolve;
 mod run;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use vairun_numeric::kernel::Isa;
 use vairun_tensor::{Dequantized, Tensor, Value};
 
 use super::buffers::Buffers;
-use super::coded::Coded;
+use super::coded::{Coded, Order};
 use super::roles::{Role, Roles, Slot, Source};
 use super::schedule::{Act, Scheduled, schedule};
 use super::table::Numbers;
@@ -59,10 +59,11 @@ struct Filler {
 /// Forms that are kept for a slot: one for each combination of shapes.
 const FORMS: usize = 16;
 
-/// What a prepared form depends on: the shapes of what is read, and small values.
+/// What a prepared form depends on: the shapes of what is read and how it lies, and small values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) shapes: Vec<Vec<usize>>,
+    pub(super) orders: Vec<Order>,
     pub(super) bytes: Vec<u8>,
     pub(super) on_grid: bool,
 }
@@ -297,6 +298,7 @@ impl Run<'_> {
             for coded in ids.map(coded) {
                 key.on_grid &= coded.on_grid;
                 key.shapes.push(coded.shape.clone());
+                key.orders.push(coded.order);
             }
             key
         };
