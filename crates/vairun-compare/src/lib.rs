@@ -5,6 +5,7 @@
 //! compared are failures. The crate does not print.
 
 mod again;
+mod around;
 mod check;
 mod diff;
 mod explain;
@@ -20,6 +21,7 @@ mod report;
 mod rule;
 mod rules;
 
+pub use around::{Around, Edge, Near};
 pub use check::{
     Check, Engine, EngineError, Found, Mismatches, Names, Pairing, Settings, cast, check,
 };

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use crate::around::Around;
 use crate::metrics::Metrics;
 use crate::pair::Differences;
 use crate::quantizer::{Kind, Quantizer};
@@ -34,6 +35,9 @@ pub struct Report {
     pub unmatched: Vec<Unmatched>,
     /// Outputs of the model that the golden does not have.
     pub unchecked_outputs: Vec<String>,
+    /// The graph around the first tensor that fails.
+    #[serde(default)]
+    pub around: Option<Around>,
 }
 
 /// The counts of a report.

@@ -39,34 +39,18 @@ pub fn parse_json(text: &str) -> Result<Report, JsonError> {
 
 #[cfg(test)]
 mod tests {
-    use vairun_compare::Summary;
-
     use super::*;
-
-    fn report() -> Report {
-        Report {
-            schema: SCHEMA.into(),
-            vairun: "0.1.0".into(),
-            model: "m.onnx".into(),
-            golden: vec!["ref.npz".into()],
-            rules: Vec::new(),
-            mode: vairun_compare::Mode::Both,
-            notes: Vec::new(),
-            summary: Summary::default(),
-            records: Vec::new(),
-            unmatched: Vec::new(),
-            unchecked_outputs: Vec::new(),
-        }
-    }
+    use crate::fixture;
 
     #[test]
     fn a_report_reads_back() {
-        assert_eq!(parse_json(&json(&report())).unwrap(), report());
+        let report = fixture::failing();
+        assert_eq!(parse_json(&json(&report)).unwrap(), report);
     }
 
     #[test]
     fn another_version_is_refused_by_its_name() {
-        let text = json(&report()).replace("check/1", "check/9");
+        let text = json(&fixture::failing()).replace("check/1", "check/9");
         let error = parse_json(&text).unwrap_err().to_string();
         assert_eq!(error, "the report has the schema `vairun.check/9`, expected `vairun.check/1`");
         assert!(parse_json("{}").is_err());

@@ -4,6 +4,7 @@ use vairun_compare::{Diagnosis, Explanation, Record, Report, Status};
 
 use crate::number::{count, plural};
 use crate::style::{Style, Tone};
+use crate::words;
 
 /// Why tensors fail: the explanations that hold, with the options that prove them.
 pub(crate) fn why(report: &Report, style: &Style) -> String {
@@ -24,7 +25,7 @@ fn tensor(record: &Record, diagnosis: &Diagnosis, report: &Report, style: &Style
         some => some.iter().enumerate().map(|(i, e)| explanation(&name, i, e)).collect(),
     };
     if let Some(proof) = diagnosis.explanations.iter().find_map(|e| e.proof.as_ref()) {
-        text += &format!("      try: vairun check {} --golden … {proof}\n", report.model);
+        text += &format!("      try: {}\n", words::proof(report, proof));
     }
     text
 }

@@ -21,6 +21,7 @@ pub use run::{Engine, EngineError, Settings, check};
 pub use substitute::cast;
 pub(crate) use substitute::substitute;
 
+use crate::around::Around;
 use crate::measure::{Subject, measure};
 use crate::quantizer::Kind;
 use crate::quantizers::Quantizers;
@@ -112,10 +113,12 @@ impl<'a> Check<'a> {
             notes: Vec::new(),
             summary: crate::report::Summary::default(),
             unmatched,
+            around: None,
             unchecked_outputs,
             records: self.records,
         };
         report.summarize();
+        report.around = Around::of_first(self.graph, &report);
         Ok(report)
     }
 

@@ -8,6 +8,7 @@ use vairun_tensor::{Tensor, Value};
 use super::constants::with_constants;
 use super::merge::merge;
 use super::{Check, Constants, Mismatches, Pairing, substitute};
+use crate::around::Around;
 use crate::explain::explain;
 use crate::report::{Mode, Record, Report, Status};
 use crate::rules::Rules;
@@ -83,6 +84,7 @@ pub fn check<'a>(
     }
     report.mode = settings.mode;
     explain(engine, graph, pairing, rules, &mut report, settings.explain);
+    report.around = Around::of_first(graph, &report);
     Ok(report)
 }
 

@@ -45,6 +45,7 @@ pub fn diff_tensors(
         summary: Summary::default(),
         unmatched,
         unchecked_outputs: alone,
+        around: None,
         records,
     };
     report.summarize();

@@ -9,6 +9,7 @@ use super::facts::Facts;
 use super::layout::integers;
 use super::search::{Pair, Pairing};
 use super::sites::{Leaf, Skeleton};
+use crate::around::Around;
 use crate::measure::{Subject, measure};
 use crate::quantizer::{Kind, Quantizer};
 use crate::report::{
@@ -143,9 +144,11 @@ impl<'a> PairCheck<'a> {
             summary: Summary::default(),
             unmatched: all,
             unchecked_outputs: self.unchecked_outputs(),
+            around: None,
             records,
         };
         report.summarize();
+        report.around = Around::of_first(self.sides.here.0, &report);
         report
     }
 

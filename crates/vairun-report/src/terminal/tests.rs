@@ -1,60 +1,10 @@
-use vairun_compare::{
-    Comparison, Kind, Quantizer, Reading, Rules, SCHEMA, Subject, Summary, Unmatched, measure,
-};
-use vairun_tensor::Tensor;
+use vairun_compare::Unmatched;
 
 use super::*;
-
-fn record(name: &str, order: usize, got: Vec<i8>, want: Vec<i8>) -> Record {
-    let quantizer = Quantizer::per_tensor(0.5, 0, Some([-128, 127]));
-    let rule = Rules::new().rule_for(name, Kind::Codes, false);
-    let subject = Subject {
-        kind: Kind::Codes,
-        quantizer: Some(&quantizer),
-        elements: rule.elements,
-        scores: false,
-    };
-    let measured = measure(&Tensor::vector(got.clone()), &Tensor::vector(want), &subject);
-    let verdict = rule.judge(&measured);
-    Record {
-        name: name.into(),
-        node: format!("node of {name}"),
-        op: "vai::QuantizeLinear".into(),
-        order,
-        role: if order == 0 { Role::Input } else { Role::Inner },
-        dtype: "int8".into(),
-        shape: vec![got.len()],
-        kind: Kind::Codes,
-        quantizer: Some(quantizer.clone()),
-        golden: Reading { name: name.into(), ..Reading::default() },
-        status: if verdict.pass { Status::Pass } else { Status::Fail },
-        cumulative: Some(Comparison { verdict, metrics: measured.ok() }),
-        isolated: None,
-        diagnosis: None,
-        differences: None,
-    }
-}
-
-fn report(records: Vec<Record>) -> Report {
-    let mut report = Report {
-        schema: SCHEMA.into(),
-        vairun: "0.1.0".into(),
-        model: "m.onnx".into(),
-        golden: vec!["ref.npz".into()],
-        rules: Vec::new(),
-        mode: vairun_compare::Mode::Both,
-        notes: Vec::new(),
-        summary: Summary::default(),
-        records,
-        unmatched: Vec::new(),
-        unchecked_outputs: Vec::new(),
-    };
-    report.summarize();
-    report
-}
+use crate::fixture::{record, report};
 
 fn equal(name: &str, order: usize) -> Record {
-    record(name, order, vec![1, 2], vec![1, 2])
+    record(name, order, &[1, 2], &[1, 2])
 }
 
 #[test]
@@ -68,16 +18,13 @@ fn a_check_that_passes_says_so_in_words() {
 
 #[test]
 fn the_first_tensor_that_differs_is_pointed_at() {
-    let report = report(vec![
-        equal("x", 0),
-        record("y", 1, vec![1, 2], vec![1, 3]),
-        record("z", 2, vec![0], vec![9]),
-    ]);
+    let report =
+        report(vec![equal("x", 0), record("y", 1, &[1, 2], &[1, 3]), record("z", 2, &[0], &[9])]);
     let text = terminal(&report, &Style::default());
     let line = text.lines().find(|line| line.contains("◀")).unwrap();
     assert!(line.contains("✗") && line.contains(" y ") && line.contains("FAIL"), "{text}");
     assert!(text.contains("y: 1 of 2 beyond `exact`"), "{text}");
-    assert!(text.contains("worst element: [1] got 2, expected 3"), "{text}");
+    assert!(text.contains("worst element: [0, 1] got 2, expected 3"), "{text}");
     assert!(text.contains("steps: −1: 1   0: 1"), "{text}");
     assert!(text.contains("FAIL  2 of 2 tensors fail"), "{text}");
     assert_eq!(one_line(&report), "FAIL 0/2 first=y max|Δ|=1");
@@ -86,7 +33,7 @@ fn the_first_tensor_that_differs_is_pointed_at() {
 #[test]
 fn what_passes_is_folded_in_a_long_table() {
     let mut records: Vec<_> = (0..60).map(|i| equal(&format!("t{i}"), i)).collect();
-    records[40] = record("t40", 40, vec![1], vec![2]);
+    records[40] = record("t40", 40, &[1], &[2]);
     let report = report(records);
     let text = terminal(&report, &Style::default());
     assert!(text.contains("0–39") && text.contains("(40 more pass)"), "{text}");
@@ -98,7 +45,7 @@ fn what_passes_is_folded_in_a_long_table() {
 #[test]
 fn lines_are_as_wide_as_the_terminal_at_most() {
     let name = "/a/very/long/path/of/modules/".repeat(4);
-    let report = report(vec![equal("x", 0), record(&name, 1, vec![1], vec![2])]);
+    let report = report(vec![equal("x", 0), record(&name, 1, &[1], &[2])]);
     let text = terminal(&report, &Style { width: 132, ..Style::default() });
     let table = text.lines().skip_while(|line| !line.contains("tensor  ")).take(3);
     table.for_each(|line| assert!(line.chars().count() <= 132, "{line}"));
@@ -115,7 +62,7 @@ fn nothing_compared_is_a_failure_in_words() {
 
 #[test]
 fn the_explanation_that_holds_and_its_proof_are_told() {
-    let mut guilty = record("y", 1, vec![1, 2], vec![1, 3]);
+    let mut guilty = record("y", 1, &[1, 2], &[1, 3]);
     guilty.status = Status::Guilty;
     let explanation = vairun_compare::Explanation {
         cause: "rounding".into(),
