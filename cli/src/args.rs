@@ -12,7 +12,7 @@ use vairun::{Builder, Exec, Isa, Model, Port};
 
 use crate::failure::{Done, Failure};
 use crate::vary::VaryArgs;
-use crate::verbs::{bench, check, diff, extract, help, inspect, ops, run};
+use crate::verbs::{bench, check, completions, diff, extract, help, inspect, man, ops, run};
 
 /// Runs quantized ONNX models bit for bit, shows every tensor, and finds the first one that is wrong.
 #[derive(Debug, Parser)]
@@ -87,7 +87,11 @@ pub(crate) enum Verb {
     Bench(Box<bench::BenchArgs>),
     /// Cut a part out of a model
     Extract(Box<extract::ExtractArgs>),
-    /// Explain a verb or a topic
+    /// Print the completions of a shell
+    Completions(completions::CompletionsArgs),
+    /// Write the manual pages
+    Man(man::ManArgs),
+    /// Explain a verb or a topic: rounding, golden, exit-codes, inputs, dumps, json
     Help(help::HelpArgs),
 }
 
@@ -101,6 +105,8 @@ impl Verb {
             Self::Ops(args) => ops::ops(args),
             Self::Bench(args) => bench::bench(args),
             Self::Extract(args) => extract::extract(args, global),
+            Self::Completions(args) => completions::completions(args),
+            Self::Man(args) => man::man(args, global),
             Self::Help(args) => help::help(args),
         }
     }

@@ -70,6 +70,5 @@ pub(crate) fn check_used(rules: &Rules) -> Result<(), Failure> {
 
 /// The terminal. Colours are taken out again where there is none.
 pub(crate) fn style() -> Style {
-    let columns = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
-    Style { width: columns.unwrap_or(120), color: true, all: false }
+    Style { width: crate::table::width().unwrap_or(120), color: true, all: false }
 }

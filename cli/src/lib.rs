@@ -3,6 +3,7 @@
 //! A verb is a file in `verbs/`. Results go to stdout; how they came to be, and what is wrong, to stderr.
 
 mod args;
+mod closest;
 mod compare;
 mod dump;
 mod engine;
@@ -13,6 +14,7 @@ mod mismatches;
 mod numbers;
 mod outputs;
 mod progress;
+mod reports;
 mod table;
 mod vary;
 mod verbs;

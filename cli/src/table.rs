@@ -15,6 +15,12 @@ pub(crate) fn table(header: &[&str], right: &[usize]) -> Table {
     table
 }
 
+/// Columns of the terminal: what COLUMNS says, else what the terminal says; `None` where there is none.
+pub(crate) fn width() -> Option<usize> {
+    let said = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    said.or_else(|| Table::new().width().map(usize::from)).filter(|columns| *columns > 0)
+}
+
 /// The table as text, without spaces at the ends of lines.
 pub(crate) fn lines(table: &Table) -> String {
     table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect()

@@ -46,6 +46,28 @@ fn what_is_not_supported_is_shown_and_3() {
 }
 
 #[test]
+fn inspect_lists_tensors_of_files_and_folders() {
+    let scene = Scene::new();
+    let npz = scene.run("inspect {digits}/digits_vai.outputs.npz").succeeds();
+    assert!(npz.contains("143") && npz.contains("float32") && npz.contains("[16, 10]"), "{npz}");
+    scene.run("run {digits}/digits_vai.onnx -q --dump-layers dump").succeeds();
+    let dump = scene.run("inspect dump --tensors 143").succeeds();
+    assert!(dump.contains("min") && dump.contains("max"), "{dump}");
+    let json = scene.run("inspect dump --json").succeeds();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(json["tensors"].as_array().unwrap().len() > 20);
+    scene.run("inspect dump --tensors nothing").fails(2);
+    scene.write("broken.npz", b"PK\x03\x04 and no more");
+    scene.run("inspect broken.npz").fails(4);
+}
+
+#[test]
+fn inspect_lists_quantizers() {
+    let out = Scene::new().run("inspect {digits}/digits_vai.onnx --quant").succeeds();
+    assert_eq!(out.lines().filter(|line| line.contains("vai::QuantizeLinear")).count(), 19 + 3);
+}
+
+#[test]
 fn ops_lists_operators_by_domain() {
     let scene = Scene::new();
     let out = scene.run("ops --domain vai").succeeds();
@@ -68,7 +90,7 @@ fn help_explains_verbs_and_topics() {
         let help = scene.run(&format!("help {verb}")).succeeds();
         assert!(help.contains("Usage: vairun"), "{help}");
     }
-    for topic in ["exit-codes", "inputs", "dumps", "rounding"] {
+    for topic in ["exit-codes", "inputs", "dumps", "rounding", "golden", "json", "json-schema"] {
         assert!(scene.run(&format!("help {topic}")).succeeds().lines().count() > 5);
     }
     assert!(scene.run("help nothing").fails(2).contains("no help on `nothing`"));

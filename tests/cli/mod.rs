@@ -8,6 +8,7 @@ mod inputs;
 mod inspect;
 #[cfg(unix)] // it links files of the repository into a temporary folder
 mod readme;
+mod reports;
 mod run;
 mod xmodel;
 

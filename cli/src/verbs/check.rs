@@ -18,6 +18,7 @@ use crate::failure::{Done, Failure, Verdict};
 use crate::inputs::{Given, InputArgs, bind};
 use crate::mismatches::SaveMismatches;
 use crate::progress::Progress;
+use crate::reports::ReportArgs;
 
 /// Stands for the model where none is given, as with --from-report: no file can be called so.
 const NO_MODEL: &str = "//no model//";
@@ -64,12 +65,8 @@ pub(crate) struct CheckArgs {
     /// Judge an earlier report again by the rules that are given now, without a run
     #[arg(long, value_name = "FILE.json", conflicts_with_all = ["golden", "save_mismatch", "sweep_rounding"], help_heading = "Report")]
     from_report: Option<PathBuf>,
-    /// Write the report; the format is that of the extension: .json (repeatable)
-    #[arg(long, value_name = "FILE", help_heading = "Report")]
-    report: Vec<PathBuf>,
-    /// Show every tensor, also those that pass
-    #[arg(long, help_heading = "Report")]
-    all: bool,
+    #[command(flatten)]
+    reports: ReportArgs,
 }
 
 pub(crate) fn check(args: &CheckArgs, global: &Global) -> Done {
@@ -79,8 +76,11 @@ pub(crate) fn check(args: &CheckArgs, global: &Global) -> Done {
         None => run(args, &rules, global)?,
     };
     check_used(&rules)?;
-    args.report.iter().try_for_each(|path| write_report(path, &report))?;
-    print(&report, swept.as_ref(), args, global)?;
+    args.reports.give(&report, false, global)?;
+    if let Some(swept) = swept.filter(|_| args.reports.is_text() && !global.quiet) {
+        let table = vairun_report::sweep_table(&swept, &args.reports.style());
+        write!(anstream::stdout(), "\n{table}")?;
+    }
     Ok(if report.passed() { Verdict::Pass } else { Verdict::Differs })
 }
 
@@ -276,36 +276,4 @@ fn judged_again(path: &std::path::Path, rules: &Rules) -> Result<Report, Failure
         .map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
     report.judge_again(rules);
     Ok(report)
-}
-
-fn write_report(path: &std::path::Path, report: &Report) -> Result<(), Failure> {
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    let text = match extension.as_deref() {
-        Some("json") => vairun_report::json(report),
-        _ => {
-            let what = format!("--report {}: expected a file that ends in .json", path.display());
-            return Err(Failure::usage(what));
-        }
-    };
-    std::fs::write(path, text)
-        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
-}
-
-fn print(
-    report: &Report,
-    swept: Option<&Sweep>,
-    args: &CheckArgs,
-    global: &Global,
-) -> Result<(), Failure> {
-    let mut out = anstream::stdout();
-    if global.quiet {
-        writeln!(out, "{}", vairun_report::one_line(report))?;
-        return Ok(());
-    }
-    let style = vairun_report::Style { all: args.all, ..crate::compare::style() };
-    write!(out, "{}", vairun_report::terminal(report, &style))?;
-    if let Some(swept) = swept {
-        write!(out, "\n{}", vairun_report::sweep_table(swept, &style))?;
-    }
-    Ok(())
 }

@@ -7,10 +7,11 @@ use vairun_compare::golden::open;
 use vairun_compare::{diff_models, diff_tensors};
 
 use crate::args::Global;
-use crate::compare::{RuleArgs, check_used, style};
+use crate::compare::{RuleArgs, check_used};
 use crate::engine::ModelEngine;
 use crate::failure::{Done, Failure, Verdict};
 use crate::inputs::{InputArgs, bind};
+use crate::reports::ReportArgs;
 
 /// Compares two sets of tensors, or two models on the same input.
 ///
@@ -32,10 +33,9 @@ pub(crate) struct DiffArgs {
     /// The value of a symbolic dimension
     #[arg(long = "dim", value_name = "NAME=N", value_parser = crate::args::dim, help_heading = "Execution")]
     dims: Vec<(String, usize)>,
-    /// Show every tensor
-    #[arg(long, help_heading = "Report")]
-    all: bool,
-    /// Print JSON
+    #[command(flatten)]
+    reports: ReportArgs,
+    /// Print JSON, as --format json does
     #[arg(long, help_heading = "Report")]
     json: bool,
 }
@@ -58,17 +58,12 @@ fn tensors(args: &DiffArgs, global: &Global) -> Done {
     let (a, b) = (open(&args.a).map_err(Failure::input)?, open(&args.b).map_err(Failure::input)?);
     let report = diff_tensors(a.as_ref(), b.as_ref(), &rules).map_err(Failure::input)?;
     check_used(&rules)?;
-    let style = vairun_report::Style { all: args.all, ..style() };
-    let text = match (global.quiet, args.json) {
-        (_, true) => vairun_report::json(&report),
-        (true, _) => vairun_report::one_line(&report) + "\n",
-        _ => vairun_report::terminal(&report, &style),
-    };
-    write!(anstream::stdout(), "{text}")?;
+    args.reports.give(&report, args.json, global)?;
     Ok(if report.passed() { Verdict::Pass } else { Verdict::Differs })
 }
 
 fn models(args: &DiffArgs, global: &Global) -> Done {
+    let json = args.reports.is_text_or_json(args.json)?;
     let (a, b) = (engine(args, &args.a)?, engine(args, &args.b)?);
     let title = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let names = format!("{} → {}", title(&args.a), title(&args.b));
@@ -79,11 +74,10 @@ fn models(args: &DiffArgs, global: &Global) -> Done {
         return Err(Failure::input("the models have no tensor in common, by name or by place"));
     }
     let least = diff.layers.iter().map(|layer| layer.badness()).fold(f64::INFINITY, f64::min);
-    let style = vairun_report::Style { all: args.all, ..style() };
-    let text = match (global.quiet, args.json) {
+    let text = match (global.quiet, json) {
         (_, true) => serde_json::to_string_pretty(&diff).map_err(Failure::usage)? + "\n",
         (true, _) => format!("{} layers, least local SQNR {least:.1} dB\n", diff.layers.len()),
-        _ => vairun_report::model_diff(&diff, &names, &style),
+        _ => vairun_report::model_diff(&diff, &names, &args.reports.style()),
     };
     write!(anstream::stdout(), "{text}")?;
     let passes = args.min_local_sqnr.is_none_or(|limit| least >= limit);

@@ -5,21 +5,24 @@ use clap::{Args as ArgGroup, CommandFactory};
 use vairun_numeric::round::Round;
 
 use crate::args::Args;
+use crate::closest::closest;
 use crate::failure::{Done, Failure, Verdict};
 
 /// Explains a verb or a topic.
 #[derive(ArgGroup, Debug)]
 pub(crate) struct HelpArgs {
-    /// A verb, or one of: exit-codes, inputs, dumps, golden, rounding
+    /// A verb, or one of: rounding, golden, exit-codes, inputs, dumps, json, json-schema
     topic: Option<String>,
 }
 
 /// The topics, each with its text.
-const TOPICS: [(&str, &str); 4] = [
+const TOPICS: [(&str, &str); 6] = [
+    ("golden", include_str!("../help/golden.txt")),
     ("exit-codes", include_str!("../help/exit-codes.txt")),
     ("inputs", include_str!("../help/inputs.txt")),
     ("dumps", include_str!("../help/dumps.txt")),
-    ("golden", include_str!("../help/golden.txt")),
+    ("json", include_str!("../help/json.txt")),
+    ("json-schema", vairun_report::JSON_SCHEMA),
 ];
 
 /// The topic whose table is computed.
@@ -49,7 +52,12 @@ fn unknown(topic: &str) -> Failure {
     let command = Args::command();
     let verbs = command.get_subcommands().map(|verb| verb.get_name());
     let all: Vec<_> = verbs.chain(TOPICS.iter().map(|(name, _)| *name)).chain([ROUNDING]).collect();
-    Failure::usage(format!("no help on `{topic}`; there is help on {}", all.join(", ")))
+    let failure =
+        Failure::usage(format!("no help on `{topic}`; there is help on {}", all.join(", ")));
+    match closest(topic, &all) {
+        Some(name) => failure.help(format!("did you mean `vairun help {name}`?")),
+        None => failure,
+    }
 }
 
 /// What each rule makes of the numbers on which they differ.

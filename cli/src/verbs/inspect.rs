@@ -11,16 +11,21 @@ use crate::failure::{Done, Failure, Verdict};
 use crate::numbers::file_bytes;
 use crate::table;
 
-/// Shows inputs, outputs, operators, parameters and quantizers of a model, and whether every node is supported.
+/// Shows what is in a model, and whether every node is supported; or which tensors a file or folder holds.
 ///
-/// Exit code 3 where a node is not supported; everything else is still shown.
+/// Of a model: inputs, outputs, operators, parameters, quantizers. Exit code 3 where a node is not supported;
+/// everything else is still shown. Of .npz, .npy, .safetensors, dumps and folders: names, types and shapes, with
+/// --tensors the range of the values too.
 #[derive(Args, Debug)]
 pub(crate) struct InspectArgs {
-    /// The model (.onnx, .xmodel)
+    /// A model (.onnx, .xmodel), or tensors: .npz, .npy, .safetensors, a dump or another folder
     pub(super) model: PathBuf,
     /// List every node
     #[arg(long)]
     pub(super) nodes: bool,
+    /// List every quantizer
+    #[arg(long)]
+    quant: bool,
     /// List the values whose names match
     #[arg(long, value_name = "GLOB")]
     pub(super) tensors: Option<String>,
@@ -64,13 +69,17 @@ struct Quantizers {
 
 pub(crate) fn inspect(args: &InspectArgs) -> Done {
     let path = &args.model;
+    let names =
+        args.tensors.as_deref().map(globset::Glob::new).transpose().map_err(Failure::usage)?;
+    if super::inspect_tensors::holds_tensors(path) {
+        let names = names.map(|names| names.compile_matcher());
+        return super::inspect_tensors::inspect(path, names.as_ref(), args.json);
+    }
     if let Some(xmodel) = super::inspect_xmodel::sniffed(path)? {
         return super::inspect_xmodel::inspect(&xmodel, args);
     }
     let source = vairun_onnx::read(path)
         .map_err(|error| Failure::model(format!("{}: {error}", path.display())))?;
-    let names =
-        args.tensors.as_deref().map(globset::Glob::new).transpose().map_err(Failure::usage)?;
     let file_bytes = std::fs::metadata(path).map_or(0, |meta| meta.len());
     let model = Model::builder().from_graph(source.clone());
     let inspection = Inspection::of(&source, model.as_ref(), file_bytes);
@@ -81,6 +90,9 @@ pub(crate) fn inspect(args: &InspectArgs) -> Done {
     };
     if args.nodes && !args.json {
         text += &nodes(&source.graph);
+    }
+    if let (Ok(model), true) = (&model, args.quant && !args.json) {
+        text += &every_quantizer(model);
     }
     if let Some(names) = names.filter(|_| !args.json) {
         text += &tensors(&source.graph, &names.compile_matcher())?;
@@ -223,6 +235,26 @@ fn quantizers(model: &Model) -> Vec<Quantizers> {
         Quantizers { operator, codes, rounding, per, scales: range(&scales), count }
     };
     groups.into_iter().map(group).collect()
+}
+
+/// A line for each quantizer, in the order of the file.
+fn every_quantizer(model: &Model) -> String {
+    let graph = &model.source().graph;
+    let header = ["node", "quantizer", "input", "codes", "rounding", "per", "scale"];
+    let mut table = table::table(&header, &[]);
+    for node in graph.nodes.iter().filter(|node| is_quantizer(node)) {
+        let input = node.inputs.first().copied().flatten();
+        table.add_row([
+            node.name.clone(),
+            node.op.to_string(),
+            input.map_or_else(|| "-".to_owned(), |id| graph.name_of(id).to_owned()),
+            codes(model, graph, node),
+            rounding(model, graph, node),
+            per(model, graph, node),
+            range(&scales(model, graph, node)),
+        ]);
+    }
+    format!("\n{}", table::lines(&table))
 }
 
 /// A node that makes codes, or codes and numbers at once.

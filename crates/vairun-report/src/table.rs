@@ -6,10 +6,11 @@ const GAP: usize = 2;
 /// The least width that a cell with an elastic width gets.
 const LEAST: usize = 16;
 
-/// A table of text, as wide as the terminal at most: one column gives way.
+/// A table of text, as wide as the terminal at most: one column is shortened, then columns are left out.
 pub(crate) struct Table {
     columns: Vec<Column>,
     rows: Vec<Row>,
+    expendable: Vec<&'static str>,
 }
 
 pub(crate) struct Column {
@@ -34,7 +35,17 @@ struct Row {
 impl Table {
     pub(crate) fn new(columns: &[(&'static str, Align)]) -> Self {
         let column = |&(title, align): &(&'static str, Align)| Column { title, align };
-        Self { columns: columns.iter().map(column).collect(), rows: Vec::new() }
+        Self {
+            columns: columns.iter().map(column).collect(),
+            rows: Vec::new(),
+            expendable: Vec::new(),
+        }
+    }
+
+    /// The columns that a narrow terminal does without, the first of them first.
+    pub(crate) fn expendable(mut self, titles: &[&'static str]) -> Self {
+        self.expendable = titles.to_vec();
+        self
     }
 
     /// Adds a row; `tail` follows the last column.
@@ -44,11 +55,12 @@ impl Table {
     }
 
     pub(crate) fn render(&self, style: &Style) -> String {
-        let widths = self.widths(style.width);
+        let shown = self.shown(style.width);
+        let widths = self.widths(&shown, style.width);
         let titles = self.columns.iter().map(|column| column.title.to_owned()).collect::<Vec<_>>();
-        let mut text = Tone::Quiet.paint(style, &self.line(&titles, &widths)) + "\n";
+        let mut text = Tone::Quiet.paint(style, &self.line(&titles, &shown, &widths)) + "\n";
         for row in &self.rows {
-            let line = self.line(&row.cells, &widths);
+            let line = self.line(&row.cells, &shown, &widths);
             text += &row.tone.paint(style, &line);
             if !row.tail.is_empty() {
                 text += "  ";
@@ -59,15 +71,37 @@ impl Table {
         text
     }
 
-    fn widths(&self, total: usize) -> Vec<usize> {
-        let widest = |i: usize| {
-            let cells = self.rows.iter().map(|row| width(&row.cells[i]));
-            cells.chain([width(self.columns[i].title)]).max().unwrap_or(0)
-        };
-        let mut widths: Vec<usize> = (0..self.columns.len()).map(widest).collect();
+    /// The columns that fit.
+    fn shown(&self, total: usize) -> Vec<usize> {
+        let mut shown: Vec<usize> = (0..self.columns.len()).collect();
+        for title in &self.expendable {
+            let least = |&i: &usize| match self.columns[i].align {
+                Align::Elastic => LEAST.min(self.widest(i)),
+                _ => self.widest(i),
+            };
+            let needed = shown.iter().map(|i| GAP + least(i)).sum::<usize>() + self.tail();
+            if needed <= total {
+                break;
+            }
+            shown.retain(|&i| self.columns[i].title != *title);
+        }
+        shown
+    }
+
+    fn widest(&self, column: usize) -> usize {
+        let cells = self.rows.iter().map(|row| width(&row.cells[column]));
+        cells.chain([width(self.columns[column].title)]).max().unwrap_or(0)
+    }
+
+    /// Columns that the widest tail takes.
+    fn tail(&self) -> usize {
         let tail = self.rows.iter().map(|row| width(&row.tail)).max().unwrap_or(0);
-        let tail = if tail > 0 { tail + GAP } else { 0 };
-        let needed = widths.iter().sum::<usize>() + GAP * widths.len() + tail;
+        if tail > 0 { tail + GAP } else { 0 }
+    }
+
+    fn widths(&self, shown: &[usize], total: usize) -> Vec<usize> {
+        let mut widths: Vec<usize> = (0..self.columns.len()).map(|i| self.widest(i)).collect();
+        let needed = shown.iter().map(|&i| GAP + widths[i]).sum::<usize>() + self.tail();
         if let Some(i) = self.columns.iter().position(|column| column.align == Align::Elastic) {
             let excess = needed.saturating_sub(total);
             widths[i] = widths[i].saturating_sub(excess).max(LEAST.min(widths[i]));
@@ -75,9 +109,10 @@ impl Table {
         widths
     }
 
-    fn line(&self, cells: &[String], widths: &[usize]) -> String {
+    fn line(&self, cells: &[String], shown: &[usize], widths: &[usize]) -> String {
         let mut line = String::new();
-        for ((cell, column), &wide) in cells.iter().zip(&self.columns).zip(widths) {
+        for &i in shown {
+            let (cell, column, wide) = (&cells[i], &self.columns[i], widths[i]);
             let cell =
                 if column.align == Align::Elastic { elide(cell, wide) } else { cell.clone() };
             let space = " ".repeat(wide.saturating_sub(width(&cell)));
@@ -107,6 +142,24 @@ mod tests {
         let text = table.render(&Style { width: 30, ..Style::default() });
         assert_eq!(text, "  #  name                    n\n  1  /module…near_output_0  10\n");
         assert!(text.lines().all(|line| width(line) <= 30));
+    }
+
+    #[test]
+    fn what_is_expendable_goes_where_that_is_not_enough() {
+        let columns = [("name", Align::Elastic), ("a", Align::Right), ("b", Align::Right)];
+        let mut table = Table::new(&columns).expendable(&["b", "a"]);
+        table.row(
+            Tone::Plain,
+            ["a_long_name_of_a_tensor", "12345", "67890"].map(str::to_owned).into(),
+            "",
+        );
+        let titles = |width| {
+            let text = table.render(&Style { width, ..Style::default() });
+            text.lines().next().unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(titles(40), "name a b");
+        assert_eq!(titles(26), "name a");
+        assert_eq!(titles(20), "name");
     }
 
     #[test]

@@ -82,7 +82,8 @@ fn table(report: &Report, style: &Style) -> String {
         ("steps", Align::Right),
         ("cosine", Align::Right),
         ("verdict", Align::Left),
-    ]);
+    ])
+    .expendable(&["elements", "cosine", "type", "op", "#", "max |Δ|"]);
     let first = report.first_failing().map(|record| (&record.name, record.order));
     let fold = !style.all && report.records.len() > ROWS;
     let mut place = 0;
@@ -100,7 +101,7 @@ fn table(report: &Report, style: &Style) -> String {
         };
         for (i, record) in rest.iter().enumerate().take(shown) {
             let is_first = first == Some((&record.name, record.order));
-            let tail = if is_first { "◀ first that differs" } else { "" };
+            let tail = if is_first { "◀ first" } else { "" };
             table.row(tone(record.status), cells(record, place + i), tail);
         }
         if shown < same {

@@ -1,11 +1,11 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use vairun_exec::{Observer, Plan, StepEvent};
-use vairun_graph::{Dim, ValueInfo};
+use vairun_graph::{Dim, ValueId, ValueInfo};
 use vairun_tensor::{DType, Tensor, Value};
 
 use crate::builder::Builder;
@@ -24,6 +24,15 @@ struct Shared {
     outputs: Vec<Port>,
     dims: BTreeMap<String, usize>,
     pool: Option<ThreadPool>,
+    /// The values by name, once somebody asks for one.
+    names: OnceLock<HashMap<String, ValueId>>,
+}
+
+impl Shared {
+    fn names(&self) -> &HashMap<String, ValueId> {
+        let by_name = || self.plan.graph().by_name().into_iter();
+        self.names.get_or_init(|| by_name().map(|(name, id)| (name.to_owned(), id)).collect())
+    }
 }
 
 /// An input or an output, as the model declares it.
@@ -102,6 +111,7 @@ impl Model {
             outputs,
             dims: builder.dims.clone(),
             pool,
+            names: OnceLock::new(),
         })))
     }
 
@@ -122,7 +132,7 @@ impl Model {
 
     /// The value of that name where it is the same in every run and small, or an initializer.
     pub fn constant(&self, name: &str) -> Option<&Tensor> {
-        let id = *self.0.plan.graph().by_name().get(name)?;
+        let id = *self.0.names().get(name)?;
         self.0.plan.constant(id)
     }
 

@@ -46,9 +46,12 @@ fn what_passes_is_folded_in_a_long_table() {
 fn lines_are_as_wide_as_the_terminal_at_most() {
     let name = "/a/very/long/path/of/modules/".repeat(4);
     let report = report(vec![equal("x", 0), record(&name, 1, &[1], &[2])]);
-    let text = terminal(&report, &Style { width: 132, ..Style::default() });
-    let table = text.lines().skip_while(|line| !line.contains("tensor  ")).take(3);
-    table.for_each(|line| assert!(line.chars().count() <= 132, "{line}"));
+    for width in [60, 80, 132] {
+        let text = terminal(&report, &Style { width, ..Style::default() });
+        let mut table = text.lines().skip_while(|line| !line.contains("tensor  ")).take(3);
+        assert!(table.all(|line| line.chars().count() <= width), "{text}");
+        assert!(text.contains("FAIL") && text.contains("equal %"), "{text}");
+    }
 }
 
 #[test]
