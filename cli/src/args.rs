@@ -12,7 +12,9 @@ use vairun::{Builder, Exec, Isa, Model, Port};
 
 use crate::failure::{Done, Failure};
 use crate::vary::VaryArgs;
-use crate::verbs::{bench, check, completions, diff, extract, help, inspect, man, ops, run};
+use crate::verbs::{
+    bench, check, completions, convert, diff, extract, help, inspect, man, ops, run,
+};
 
 /// Runs quantized ONNX models bit for bit, shows every tensor, and finds the first one that is wrong.
 #[derive(Debug, Parser)]
@@ -87,6 +89,8 @@ pub(crate) enum Verb {
     Bench(Box<bench::BenchArgs>),
     /// Cut a part out of a model
     Extract(Box<extract::ExtractArgs>),
+    /// Rewrite quantizers of other domains as ONNX's own
+    Convert(Box<convert::ConvertArgs>),
     /// Print the completions of a shell
     Completions(completions::CompletionsArgs),
     /// Write the manual pages
@@ -105,6 +109,7 @@ impl Verb {
             Self::Ops(args) => ops::ops(args),
             Self::Bench(args) => bench::bench(args),
             Self::Extract(args) => extract::extract(args, global),
+            Self::Convert(args) => convert::convert(args, global),
             Self::Completions(args) => completions::completions(args),
             Self::Man(args) => man::man(args, global),
             Self::Help(args) => help::help(args),

@@ -1,6 +1,7 @@
 //! The command line: what users see, what they can pipe, how it ends.
 
 mod check;
+mod convert;
 mod dump;
 mod golden;
 mod hostile;

@@ -83,6 +83,25 @@ fn a_narrow_terminal_has_no_long_lines_in_the_table() {
 }
 
 #[test]
+fn the_guilty_part_becomes_a_test_case_that_fails_by_itself() {
+    let scene = Scene::new();
+    wrong_golden(&scene);
+    let json = scene.run(&format!("{CHECK} --format json")).stdout;
+    let report = vairun_report::parse_json(&json).unwrap();
+    let guilty = report.records.iter().find(|record| !record.pass()).unwrap();
+    let from = &report.around.as_ref().unwrap().edges;
+    let from = &from.iter().find(|edge| report.around.as_ref().unwrap().nodes[edge.to].center);
+    let from = &from.unwrap().tensor;
+    let part = format!("--from {from} --to {} --golden wrong.npz -o part", guilty.name);
+    scene
+        .run(&format!("extract {{digits}}/digits_qdq.onnx -i {{digits}}/inputs.npz {part}"))
+        .succeeds();
+    let ended = scene.run("check part/model.onnx --golden part/test_data_set_0");
+    assert_eq!(ended.code, Some(1), "{}{}", ended.stdout, ended.stderr);
+    assert!(ended.stdout.contains("FAIL"), "{}", ended.stdout);
+}
+
+#[test]
 fn completions_and_manual_pages_know_every_verb() {
     let scene = Scene::new();
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {

@@ -4,10 +4,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use vairun::graph::{Dim, Graph, ValueId};
+use vairun::graph::{Dim, ExtractError, Graph, ValueId};
 use vairun::{Model, NodeEvent, Observer, ObserverError, Value};
+use vairun_compare::golden::open_all;
+use vairun_compare::{Names, Pairing, Quantizers, cast};
 
 use crate::args::{Global, ModelArgs};
+use crate::closest::closest;
 use crate::failure::{Done, Failure, Verdict};
 use crate::inputs::{InputArgs, bind};
 
@@ -15,7 +18,8 @@ use crate::inputs::{InputArgs, bind};
 ///
 /// The model runs once, on what -i gives or on random inputs: the part's inputs are declared with the types and shapes
 /// that this run has. Into a folder it writes model.onnx and test_data_set_0/, which `vairun run -i` and ONNX's own
-/// test runners read.
+/// test runners read. With --golden these are the golden's values: the part that `check` calls guilty becomes a test
+/// case of its own, which fails by itself: `vairun check DIR/model.onnx --golden DIR/test_data_set_0`.
 #[derive(Args, Debug)]
 pub(crate) struct ExtractArgs {
     #[command(flatten)]
@@ -28,6 +32,9 @@ pub(crate) struct ExtractArgs {
     /// Where it ends
     #[arg(long, value_name = "TENSOR", num_args = 1.., required = true)]
     to: Vec<String>,
+    /// Reference tensors for the test case, in any form that `check --golden` reads; repeatable
+    #[arg(long, value_name = "PATH")]
+    golden: Vec<PathBuf>,
     /// A .onnx file, or a folder for the model and its test case
     #[arg(short, long, value_name = "PATH")]
     output: PathBuf,
@@ -39,8 +46,9 @@ pub(crate) fn extract(args: &ExtractArgs, global: &Global) -> Done {
         .source()
         .graph
         .extract(&names(&args.from), &names(&args.to))
-        .map_err(Failure::usage)?;
-    let seen = values(&model, args, &part)?;
+        .map_err(|error| unknown(&error, &model))?;
+    let mut seen = values(&model, args, &part)?;
+    let lacking = take_golden(args, &model, &part, &mut seen)?;
     declare(&mut part, &seen);
     let written = vairun::graph::Model { graph: part, ..model.source().clone() };
     let bytes = vairun_onnx::write(&written).map_err(Failure::model)?;
@@ -52,9 +60,25 @@ pub(crate) fn extract(args: &ExtractArgs, global: &Global) -> Done {
     }
     if !global.quiet {
         let count = written.graph.nodes.len();
-        writeln!(anstream::stdout(), "{count} nodes → {}", args.output.display())?;
+        let mut out = anstream::stdout();
+        writeln!(out, "{count} nodes → {}", args.output.display())?;
+        if !lacking.is_empty() {
+            writeln!(out, "not in the golden, from the run: {}", lacking.join(", "))?;
+        }
     }
     Ok(Verdict::Pass)
+}
+
+/// What is wrong with the names, and which one may be meant.
+fn unknown(error: &ExtractError, model: &Model) -> Failure {
+    let failure = Failure::usage(error);
+    let ExtractError::Unknown(name) = error else { return failure };
+    let values = &model.source().graph.values;
+    let known: Vec<&str> = values.iter().map(|info| info.name.as_str()).collect();
+    match closest(name, &known) {
+        Some(meant) => failure.help(format!("did you mean `{meant}`?")),
+        None => failure.help("`vairun inspect MODEL --nodes` lists the tensors"),
+    }
 }
 
 fn names(texts: &[String]) -> Vec<&str> {
@@ -75,6 +99,41 @@ fn values(
     };
     model.observe(bind(&given), &mut watch)?;
     Ok(watch.seen)
+}
+
+/// Puts the golden's tensors in the place of the run's; gives the names that the golden does not have.
+fn take_golden(
+    args: &ExtractArgs,
+    model: &Model,
+    part: &Graph,
+    seen: &mut HashMap<String, Value>,
+) -> Result<Vec<String>, Failure> {
+    if args.golden.is_empty() {
+        return Ok(Vec::new());
+    }
+    let golden = open_all(&args.golden).map_err(Failure::input)?;
+    let graph = &model.source().graph;
+    let pairing = Names::new(golden.as_ref(), graph);
+    let quantizers = Quantizers::of(graph);
+    let mut lacking = Vec::new();
+    for name in part.inputs.iter().chain(&part.outputs).map(|&id| part.name_of(id)) {
+        let made = seen.get(name).and_then(|value| value.as_tensor().ok()).cloned();
+        let (Some(made), Some(index)) = (made, pairing.find(name)) else {
+            lacking.push(format!("`{name}`"));
+            continue;
+        };
+        let (kind, quantizer) = quantizers.describe(name, &made);
+        let found = pairing
+            .read(index, name, &made, kind, quantizer.as_ref())
+            .map_err(Failure::input)?
+            .tensor;
+        let value = cast(&found, made.dtype()).unwrap_or(found);
+        seen.insert(name.to_owned(), value.into());
+    }
+    if lacking.len() == part.inputs.len() + part.outputs.len() {
+        return Err(Failure::input(format!("the golden has none of {}", lacking.join(", "))));
+    }
+    Ok(lacking)
 }
 
 struct Watch {

@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod check;
 mod check_xmodel;
 pub(crate) mod completions;
+pub(crate) mod convert;
 pub(crate) mod diff;
 pub(crate) mod extract;
 pub(crate) mod help;

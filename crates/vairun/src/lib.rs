@@ -14,6 +14,7 @@
 //! [`Builder::operator`] add operators of your own.
 
 mod builder;
+pub mod convert;
 mod custom;
 mod error;
 mod inputs;
