@@ -333,7 +333,7 @@ impl Growing {
             if shape[2..].iter().any(|&d| d < 3) { 1 } else { self.random.pick(&[1, 1, 2, 3]) };
         let (groups, out) = match self.random.below(4) {
             0 => (channels, channels),
-            1 if channels % 2 == 0 => (2, 2 * (1 + self.random.below(3))),
+            1 if channels.is_multiple_of(2) => (2, 2 * (1 + self.random.below(3))),
             _ => (1, self.random.pick(&[1, 3, 5, 16, 20])),
         };
         let n = shape.len() - 2;

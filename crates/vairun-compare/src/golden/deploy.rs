@@ -60,10 +60,13 @@ fn nodes(path: &Path) -> Vec<Node> {
 /// What a file name stands for.
 struct Names {
     /// By escaped name: the number of the node, its module, its shape.
-    nodes: HashMap<String, (usize, Option<String>, Option<Vec<usize>>)>,
+    nodes: HashMap<String, (Layer, Option<Vec<usize>>)>,
     /// The same for the path of a layer: that of its parameters without their last part.
-    layers: HashMap<String, (usize, Option<String>)>,
+    layers: HashMap<String, Layer>,
 }
+
+/// The number of a node, and its module.
+type Layer = (usize, Option<String>);
 
 impl Names {
     fn new(nodes: &[Node], companion: &Companion) -> Self {
@@ -76,7 +79,7 @@ impl Names {
                 .layers
                 .entry(escape(&layer_path(&node.name)))
                 .or_insert_with(|| (number, module.clone()));
-            names.nodes.entry(key).or_insert_with(|| (number, module, node.shape.clone()));
+            names.nodes.entry(key).or_insert_with(|| ((number, module), node.shape.clone()));
         }
         names
     }
@@ -91,7 +94,7 @@ impl Names {
         let mut entry = Entry { name: stem.to_owned(), ..Entry::default() };
         entry.hint =
             Hint { elements: Some(elements), order: Some(Order::ChannelsLast), ..Hint::default() };
-        if let Some((number, module, shape)) = self.nodes.get(base) {
+        if let Some(((number, module), shape)) = self.nodes.get(base) {
             let role = input.map_or(Role::Output, Role::Input);
             entry.hint.part = Some(part(*number, module, role));
             entry.shape = shape.clone().filter(|_| input.is_none());
@@ -103,7 +106,7 @@ impl Names {
     }
 
     /// The layer of a parameter, and what it is to it: `weight`, `bias`.
-    fn parameter<'a>(&self, base: &'a str) -> Option<(&(usize, Option<String>), &'a str)> {
+    fn parameter<'a>(&self, base: &'a str) -> Option<(&Layer, &'a str)> {
         let cuts = base.char_indices().rev().filter(|(_, c)| *c == '_');
         cuts.map(|(at, _)| (&base[..at], &base[at + 1..]))
             .find_map(|(layer, parameter)| Some((self.layers.get(layer)?, parameter)))

@@ -21,7 +21,7 @@ fn same_results(source: &vairun_graph::Model, converted: &vairun_graph::Model) {
     let name = a.inputs()[0].name.clone();
     let run = |model: &Model| model.run(Inputs::new().with(&*name, x.clone())).unwrap();
     let (a, b) = (run(&a), run(&b));
-    assert!(a.len() > 0);
+    assert!(!a.is_empty());
     for ((name, a), (_, b)) in a.iter().zip(b.iter()) {
         assert!(a.as_tensor().unwrap().bits_eq(b.as_tensor().unwrap()), "{name}");
     }
