@@ -107,8 +107,10 @@ fn nan_another_shape_an_empty_tensor_and_nothing_matched_fail() {
     assert_eq!(code(&scene), Some(1), "NaN");
     golden(&scene, |tensors| {
         let target = last_codes(tensors);
-        let flat = tensors[&target].reshaped(&[tensors[&target].len()]).unwrap();
-        tensors.insert(target, flat);
+        let mut shape = tensors[&target].shape().to_vec();
+        shape.reverse();
+        let turned = tensors[&target].reshaped(&shape).unwrap();
+        tensors.insert(target, turned);
     });
     assert_eq!(code(&scene), Some(1), "another shape");
     golden(&scene, |tensors| {

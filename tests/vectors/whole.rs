@@ -125,8 +125,12 @@ fn rounded(got: &Tensor, want: &Tensor) -> Result<()> {
     let close = if integers { 0.0 } else { largest * 2f64.powi(-20) };
     // A step of 8 bits, and what such steps before make of 16 bits; codes may be reals on a grid.
     let step = if integers { (largest / 4096.0).max(1.0) } else { largest / 64.0 };
-    let apart: Vec<f64> =
-        a.iter().zip(&b).map(|(a, b)| (a - b).abs()).filter(|apart| apart.is_nan() || *apart > close).collect();
+    let apart: Vec<f64> = a
+        .iter()
+        .zip(&b)
+        .map(|(a, b)| (a - b).abs())
+        .filter(|apart| apart.is_nan() || *apart > close)
+        .collect();
     let worst = apart.iter().fold(0.0f64, |worst, apart| worst.max(*apart));
     let allowed = (FLIPS * b.len() as f64).ceil().max(1.0) as usize;
     let few = apart.len() <= allowed || worst <= largest * 2f64.powi(-12);

@@ -75,6 +75,9 @@ impl Layout {
         order: &[usize],
         reversed: bool,
     ) -> Option<Self> {
+        if order.len() != here.len() {
+            return None;
+        }
         let pitch = pitch(here);
         // Dimensions of 1 may come and go.
         let mut moved = order.iter().filter(|&&axis| here[axis] != 1);
