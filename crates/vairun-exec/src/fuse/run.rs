@@ -1,10 +1,11 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use vairun_graph::{Node, ValueId};
 use vairun_numeric::kernel::Isa;
+use vairun_ops::Outputs;
 use vairun_tensor::{Dequantized, Tensor, Value};
 
 use super::buffers::Buffers;
@@ -394,7 +395,7 @@ impl Run<'_> {
             let (node, step) = (&self.plan.graph.nodes[i], &self.plan.steps[i]);
             for read in node.inputs.iter().flatten() {
                 if values[read.index()].is_none() && self.plan.constants.is_fixed(*read) {
-                    values[read.index()] = Some(self.plan.fixed(*read)?);
+                    values[read.index()] = Some(self.plan.kept(*read)?);
                 }
             }
             self.plan.run_step(node, step, &[], &mut values, &mut self.watch)?;
@@ -440,6 +441,19 @@ impl Plan {
 
     /// A value that is the same in every run. Weights that are only needed to pack them are not kept.
     pub(super) fn fixed(&self, id: ValueId) -> Result<Value, RunError> {
+        self.fixed_by(id, |outputs, _| outputs)
+    }
+
+    /// The same for a step that reads the value in every run.
+    fn kept(&self, id: ValueId) -> Result<Value, RunError> {
+        self.fixed_by(id, |outputs, cell| cell.get_or_init(|| outputs).clone())
+    }
+
+    fn fixed_by(
+        &self,
+        id: ValueId,
+        made: impl Fn(Outputs, &OnceLock<Outputs>) -> Outputs,
+    ) -> Result<Value, RunError> {
         if let Some(tensor) = self.constants.known(id) {
             return Ok(tensor.clone().into());
         }
@@ -452,7 +466,8 @@ impl Plan {
                 Some(outputs) => outputs.clone(),
                 None => {
                     let watch = &mut Watch::nobody();
-                    self.evaluate(node, step, &[], operator.as_ref(), &mut values, watch)?
+                    let operator = operator.as_ref();
+                    made(self.evaluate(node, step, &[], operator, &mut values, watch)?, cell)
                 }
             };
             for (id, value) in node.outputs.iter().zip(outputs) {
