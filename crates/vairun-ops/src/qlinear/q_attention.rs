@@ -10,7 +10,7 @@
 //! | 2 | `bias`                   | f32         | `[3·hidden]`                                      |
 //! | 3, 6 | `input_scale`, `input_zero_point` | f32, as `input` | one element; the zero point is optional |
 //! | 4, 7 | `weight_scale`, `weight_zero_point` | f32, as `weight` | one element, or `[3·hidden]`; the zero point is optional |
-//! | 5 | `mask_index`             | i32         | see [`super::mask`]; optional                     |
+//! | 5 | `mask_index`             | i32         | lengths or a mask; optional                         |
 //! | 8 | `past`                   | f32         | `[2, batch, heads, before, hidden / heads]`, optional |
 //! | → | `output`                 | f32         | `[batch, steps, hidden]`                          |
 //! | → | `present`                | f32         | `[2, batch, heads, before + steps, hidden / heads]` |
