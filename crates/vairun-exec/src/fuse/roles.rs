@@ -178,7 +178,12 @@ fn is_move(node: &Node, step: &Step) -> bool {
         _ => None,
     };
     let known = || match node.op.op_type.as_str() {
-        "Resize" | "Upsample" => text("mode").is_none_or(|mode| mode == b"nearest"),
+        // What lies outside of a cropped x is a number, which need not have a code.
+        "Resize" | "Upsample" => {
+            text("mode").is_none_or(|mode| mode == b"nearest")
+                && text("coordinate_transformation_mode")
+                    .is_none_or(|mode| mode != b"tf_crop_and_resize")
+        }
         other => MOVES.contains(&other),
     };
     step.standard && node.op.domain.is_empty() && known()
