@@ -4,7 +4,7 @@
 
 use rayon::prelude::*;
 
-use super::dispatch::on;
+use super::dispatch::{alone, on};
 use super::elementwise::Stored;
 use super::finish::{Finish, LANES, Output};
 use super::isa::Isa;
@@ -14,14 +14,14 @@ use super::tile::Target;
 use super::weights::{BLOCK, Element};
 use crate::vector::Loop;
 
-/// Pixels of the result that one task computes.
+/// Pixels of the result that one task computes at most, where there are threads.
 const TASK: usize = 64;
 
 /// Weights in the order of an instruction set.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Debug)]
 enum Packed {
-    Avx512(super::depthwise_avx512::Packed),
+    Avx512(super::avx512::depthwise::Packed),
     Avx2(super::avx2::depthwise::Packed),
     None,
 }
@@ -70,7 +70,7 @@ impl Depthwise {
             channels,
             #[cfg(target_arch = "x86_64")]
             packed: match isa {
-                Isa::Avx512 => Packed::Avx512(super::depthwise_avx512::Packed::new(
+                Isa::Avx512 => Packed::Avx512(super::avx512::depthwise::Packed::new(
                     element, &by_tap, channels, &finish, zero,
                 )),
                 Isa::Avx2 => Packed::Avx2(super::avx2::depthwise::Packed::new(
@@ -149,8 +149,14 @@ impl Depthwise {
                 unsafe { packed.image(&self.rows, &self.finish, image, target) };
                 continue;
             }
-            let tasks = out.par_chunks_mut(TASK * self.channels).enumerate();
-            tasks.for_each(|(task, out)| self.task(x, task * TASK, out));
+            if alone(self.multiplications() / LANES) {
+                self.task(x, 0, out);
+                continue;
+            }
+            let fair = self.pixels().div_ceil(2 * rayon::current_num_threads());
+            let task = fair.min(TASK);
+            let tasks = out.par_chunks_mut(task * self.channels).enumerate();
+            tasks.for_each(|(i, out)| self.task(x, i * task, out));
         }
     }
 

@@ -9,7 +9,7 @@ pub enum Isa {
     Scalar,
     /// x86 with AVX2: products of 16-bit pairs.
     Avx2,
-    /// x86 with AVX-512 F, BW, DQ, VL, VBMI and VNNI: products of four bytes.
+    /// x86 with AVX-512 F, BW, DQ, VL, VBMI and VNNI, and AVX2 for what is not multiplied: products of four bytes.
     Avx512,
 }
 
@@ -26,7 +26,8 @@ impl Isa {
                 Self::Scalar => true,
                 Self::Avx2 => has!("avx2"),
                 Self::Avx512 => {
-                    has!("avx512f")
+                    has!("avx2")
+                        && has!("avx512f")
                         && has!("avx512bw")
                         && has!("avx512dq")
                         && has!("avx512vl")

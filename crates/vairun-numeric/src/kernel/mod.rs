@@ -10,9 +10,9 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
-mod depthwise;
 #[cfg(target_arch = "x86_64")]
-mod depthwise_avx512;
+mod avx512;
+mod depthwise;
 mod dispatch;
 mod elementwise;
 mod finish;
@@ -30,9 +30,9 @@ mod rows;
 mod small_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tie_tests;
 mod tile;
-#[cfg(target_arch = "x86_64")]
-mod tile_avx512;
 mod weights;
 
 pub use depthwise::Depthwise;

@@ -2,15 +2,16 @@
 
 #![allow(unsafe_code)]
 
-use rayon::prelude::*;
+use std::ops::Range;
 
+use super::dispatch::in_parts;
 use super::finish::{Finish, LANES, Output};
 use super::isa::Isa;
 use super::rows::Rows;
 use super::tile::{PIXELS, Target, Tile};
 use super::weights::{BLOCK, Element, Weights};
 
-/// Pixels of the result that one task computes.
+/// Pixels of the result that one task computes at most.
 const TASK: usize = 96;
 
 /// Stored codes of x, `[batch, pixels, stride]`.
@@ -38,6 +39,7 @@ pub struct Product {
     groups: Vec<Weights>,
     /// Channels of x in a group.
     channels: usize,
+    blocks: Vec<Placed>,
     rows: Rows,
     finish: Finish,
     /// A pixel of zero points.
@@ -46,6 +48,27 @@ pub struct Product {
     /// What [`Isa::Avx2`] takes instead of the groups' own weights.
     #[cfg(target_arch = "x86_64")]
     avx2: Option<super::avx2::Packed>,
+}
+
+/// A block of output channels and its place.
+#[derive(Clone, Debug)]
+struct Placed {
+    group: usize,
+    /// The first channel of the group.
+    first: usize,
+    /// The same channel of the result.
+    channel: usize,
+}
+
+fn placed(groups: &[Weights]) -> Vec<Placed> {
+    let mut blocks = vec![];
+    let mut before = 0;
+    for (group, weights) in groups.iter().enumerate() {
+        let place = |first| Placed { group, first, channel: before + first };
+        blocks.extend((0..weights.out_channels).step_by(BLOCK).map(place));
+        before += weights.out_channels;
+    }
+    blocks
 }
 
 impl Product {
@@ -70,6 +93,7 @@ impl Product {
             Element::Byte => vec![zero as u8; bytes],
             Element::Word => (zero as i16).to_le_bytes().into_iter().cycle().take(bytes).collect(),
         };
+        let blocks = placed(&groups);
         #[cfg(target_arch = "x86_64")]
         let (avx2, groups) = match isa {
             Isa::Avx2 => {
@@ -81,6 +105,7 @@ impl Product {
         Self {
             groups,
             channels,
+            blocks,
             rows,
             finish,
             padding,
@@ -140,96 +165,95 @@ impl Product {
         }
         for (i, out) in out.chunks_exact_mut(image).enumerate() {
             let x = Image { start: x.start + i * x.bytes, ..x };
+            let target = Target {
+                start: out.as_mut_ptr().cast(),
+                stride: out_stride * size_of::<T>(),
+                channels: self.out_channels(),
+            };
             #[cfg(target_arch = "x86_64")]
             if let Some(packed) = &self.avx2 {
-                let target = Target {
-                    start: out.as_mut_ptr().cast(),
-                    stride: out_stride * size_of::<T>(),
-                    channels: self.out_channels(),
-                };
                 // SAFETY: `run` has checked x, `new` the CPU; `out` is of the type of the output and holds the image.
                 unsafe { packed.image(&self.rows, &self.finish, x, target) };
                 continue;
             }
-            let tasks = out.par_chunks_mut(TASK * out_stride).enumerate();
-            tasks.for_each(|(task, out)| self.task(x, task * TASK, out, out_stride));
+            // SAFETY: as above.
+            unsafe { self.image(x, target) };
         }
     }
 
-    /// The pixels of the result from `first` on, as many as `out` holds.
-    fn task<T>(&self, x: Image, first: usize, out: &mut [T], out_stride: usize) {
-        let pixels = out.len() / out_stride;
-        let mut rows = Vec::with_capacity(PIXELS * self.rows.taps);
-        let mut channel = 0;
-        for (group, weights) in self.groups.iter().enumerate() {
-            let offset = group * self.channels * weights.element.bytes();
-            for block in (0..weights.out_channels).step_by(BLOCK) {
-                let channels = (weights.out_channels - block).min(BLOCK);
-                let most = self.tile_pixels(channels);
-                let tiles = pixels.div_ceil(most);
-                for i in 0..tiles {
-                    // Tiles of nearly one size: none is left with a single pixel.
-                    let (start, end) = (pixels * i / tiles, pixels * (i + 1) / tiles);
-                    self.gather(x, offset, first + start, end - start, &mut rows);
-                    let tile = Tile {
-                        element: weights.element,
-                        rows: &rows,
-                        pixels: end - start,
-                        taps: weights.taps,
-                        steps: weights.steps,
-                        weights: weights.block(block),
-                        finish: self.finish.from(channel + block),
-                    };
-                    let target = Target {
-                        start: out[start * out_stride + channel + block..].as_mut_ptr().cast(),
-                        stride: out_stride * size_of::<T>(),
-                        channels,
-                    };
-                    // SAFETY: `gather` gives rows of x or of the padding, each with 4 bytes behind the last channel;
-                    // the target is within `out`, of which T is the type that the output has; `new` has checked the
-                    // CPU.
-                    unsafe {
-                        match self.isa {
-                            #[cfg(target_arch = "x86_64")]
-                            Isa::Avx512 => super::tile_avx512::run(&tile, target),
-                            _ => tile.scalar(target),
-                        }
-                    }
+    /// Computes one image of the result.
+    ///
+    /// # Safety
+    /// `x` is an image that the rows may read, with 4 bytes behind it; the target starts at the first pixel of the
+    /// result and is writable for all of them.
+    unsafe fn image(&self, x: Image, target: Target) {
+        let pixels = self.pixels();
+        let start = target.start as usize;
+        let (work, sizes) = (self.multiplications() / LANES, [pixels, self.blocks.len()]);
+        in_parts(work, sizes, [pixels.div_ceil(TASK), PIXELS], |pixels, blocks| {
+            let start = (start + pixels.start * target.stride) as *mut u8;
+            let rows = self.sources(x, pixels);
+            for placed in &self.blocks[blocks] {
+                // SAFETY: as the caller promises; no two tasks write the same channels of the same pixels.
+                unsafe { self.block(placed, &rows, Target { start, ..target }) };
+            }
+        });
+    }
+
+    /// Computes a block of the pixels that read `rows`.
+    ///
+    /// # Safety
+    /// As [`Product::image`]; the target starts at the first of the pixels.
+    unsafe fn block(&self, placed: &Placed, rows: &[*const u8], target: Target) {
+        let &Placed { group, first, channel } = placed;
+        let (weights, taps) = (&self.groups[group], self.rows.taps);
+        let channels = (weights.out_channels - first).min(BLOCK);
+        let start = target.start.wrapping_add(channel * self.finish.output().bytes());
+        let pixels = rows.len() / taps;
+        let tiles = pixels.div_ceil(self.tile_pixels(channels));
+        for i in 0..tiles {
+            // Tiles of nearly one size: none is left with a single pixel.
+            let (from, to) = (pixels * i / tiles, pixels * (i + 1) / tiles);
+            let tile = Tile {
+                element: weights.element,
+                rows: &rows[from * taps..to * taps],
+                offset: group * self.channels * weights.element.bytes(),
+                pixels: to - from,
+                taps,
+                steps: weights.steps,
+                weights: weights.block(first),
+                finish: self.finish.from(channel),
+            };
+            let start = start.wrapping_add(from * target.stride);
+            let target = Target { start, stride: target.stride, channels };
+            // SAFETY: `sources` gives rows of x or of the padding, each with 4 bytes behind the last channel; the
+            // target as the caller promises; `new` has checked the CPU.
+            unsafe {
+                match self.isa {
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx512 => super::avx512::tile::run(&tile, target),
+                    _ => tile.scalar(target),
                 }
             }
-            channel += weights.out_channels;
         }
     }
 
     fn tile_pixels(&self, channels: usize) -> usize {
         match self.isa {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => super::tile_avx512::pixels(channels.div_ceil(LANES)),
+            Isa::Avx512 => super::avx512::tile::pixels(channels.div_ceil(LANES)),
             _ => 4,
         }
     }
 
-    /// The rows of a tile, tap by tap.
-    fn gather(
-        &self,
-        x: Image,
-        offset: usize,
-        first: usize,
-        pixels: usize,
-        rows: &mut Vec<*const u8>,
-    ) {
-        rows.clear();
+    /// `[pixels, taps]`: where pixels of the result read.
+    fn sources(&self, x: Image, pixels: Range<usize>) -> Vec<*const u8> {
         let taps = self.rows.taps;
-        let table = &self.rows.table[first * taps..][..pixels * taps];
-        for tap in 0..taps {
-            for pixel in 0..pixels {
-                let row = match table[pixel * taps + tap] {
-                    Rows::PADDING => self.padding[offset..].as_ptr(),
-                    at => (x.start + at as usize * x.stride + offset) as *const u8,
-                };
-                rows.push(row);
-            }
-        }
+        let row = |&at: &u32| match at {
+            Rows::PADDING => self.padding.as_ptr(),
+            at => (x.start + at as usize * x.stride) as *const u8,
+        };
+        self.rows.table[pixels.start * taps..pixels.end * taps].iter().map(row).collect()
     }
 }
 

@@ -12,8 +12,10 @@ pub(super) const PIXELS: usize = 14;
 #[derive(Clone, Copy)]
 pub(super) struct Tile<'a> {
     pub(super) element: Element,
-    /// For each tap, the pixel of x that each of `pixels` pixels of the result reads: at least `4 · steps` bytes.
+    /// `[pixels, taps]`: the pixel of x that a pixel of the result reads.
     pub(super) rows: &'a [*const u8],
+    /// Bytes from there to the first channel that is meant, of which at least `4 · steps` bytes are readable.
+    pub(super) offset: usize,
     pub(super) pixels: usize,
     pub(super) taps: usize,
     pub(super) steps: usize,
@@ -49,7 +51,7 @@ impl Tile<'_> {
         let width = self.width();
         let mut sums = [0i32; LANES];
         for tap in 0..self.taps {
-            let row = self.rows[tap * self.pixels + pixel];
+            let row = self.rows[pixel * self.taps + tap].wrapping_add(self.offset);
             for step in 0..self.steps {
                 // SAFETY: a row holds 4 · steps bytes.
                 let x = unsafe { row.add(4 * step).cast::<[u8; 4]>().read_unaligned() };

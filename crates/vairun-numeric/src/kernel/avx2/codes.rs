@@ -117,6 +117,7 @@ fn above_half<const COMPARE: i32>(x: __m256, floor: __m256) -> __m256i {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::tie_tests::near_ties;
 
     #[target_feature(enable = "avx2")]
     fn all(round: Round, x: [f32; 8]) -> [i32; 8] {
@@ -135,19 +136,12 @@ mod tests {
         if !std::arch::is_x86_feature_detected!("avx2") {
             return;
         }
-        let magnitudes =
-            (0..600).chain((0..20).map(|i| 4_194_000 + i * 15)).chain([1 << 22, (1 << 22) + 3]);
         for round in Round::ALL {
-            for halves in magnitudes.clone() {
-                let x = halves as f32 / 2.0;
-                let (above, below) = (x.next_up(), x.next_down());
-                let numbers = [x, above, below, -x, -above, -below, x + 0.25, -x - 0.25];
+            for numbers in near_ties().as_chunks::<8>().0 {
                 // SAFETY: the CPU has AVX2.
                 #[allow(unsafe_code)]
-                let codes = unsafe { all(round, numbers) };
-                for (x, code) in numbers.into_iter().zip(codes) {
-                    assert_eq!(code, round.f32(x) as i32, "{round:?} {x:?}");
-                }
+                let codes = unsafe { all(round, *numbers) };
+                assert_eq!(codes, numbers.map(|x| round.f32(x) as i32), "{round:?} {numbers:?}");
             }
         }
     }

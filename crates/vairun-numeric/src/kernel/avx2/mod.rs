@@ -18,13 +18,11 @@ mod tile;
 use std::cell::RefCell;
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use self::pack::Block;
 use self::panel::Panel;
 use self::sources::{Scratch, Shape};
 use self::tile::{PIXELS, Sources};
-use super::dispatch::alone;
+use super::dispatch::in_parts;
 use super::finish::{Finish, LANES};
 use super::product::Image;
 use super::rows::Rows;
@@ -41,17 +39,9 @@ const TASK: [usize; 2] = [120, 960];
 /// Tiles whose sums are finished together.
 const TILES: usize = 8;
 
-/// Into how many parts the blocks and into how many bands the pixels are cut; all pixels read `codes` codes.
-fn cut(pixels: usize, codes: usize, blocks: usize, work: usize) -> [usize; 2] {
-    let task = (BAND / codes.div_ceil(pixels).max(1)).clamp(TASK[0], TASK[1]);
-    let bands = pixels.div_ceil(task);
-    if alone(work) {
-        return [1, bands];
-    }
-    // Two tasks for each thread even out what the threads do besides.
-    let wanted = 2 * rayon::current_num_threads();
-    let parts = wanted.div_ceil(bands).min(blocks);
-    [parts, wanted.div_ceil(parts).min(pixels.div_ceil(PIXELS)).max(bands)]
+/// Into how many bands the pixels are cut at least; all pixels read `codes` codes.
+fn bands(pixels: usize, codes: usize) -> usize {
+    pixels.div_ceil((BAND / codes.div_ceil(pixels).max(1)).clamp(TASK[0], TASK[1]))
 }
 
 /// The weights of a product.
@@ -114,19 +104,12 @@ impl Packed {
             Some(_) => rows.table.len() * self.shape.channels,
             None => rows.input * self.shape.channels,
         };
-        let [parts, bands] = cut(pixels, codes, blocks, work);
         let start = target.start as usize;
-        let task = |i: usize| {
-            let part = |i: usize, of: usize, n: usize| n * i / of..n * (i + 1) / of;
-            let (pixels, blocks) = (part(i / parts, bands, pixels), part(i % parts, parts, blocks));
+        in_parts(work, [pixels, blocks], [bands(pixels, codes), PIXELS], |pixels, blocks| {
             let start = (start + pixels.start * target.stride) as *mut u8;
             // SAFETY: as the caller promises; no two tasks write the same channels of the same pixels.
             unsafe { self.run(rows, finish, x, pixels, blocks, Target { start, ..target }) };
-        };
-        match alone(work) {
-            true => (0..parts * bands).for_each(task),
-            false => (0..parts * bands).into_par_iter().for_each(task),
-        }
+        });
     }
 
     /// Computes some pixels and blocks of the result.

@@ -1,4 +1,4 @@
-//! Depthwise convolution with AVX-512 VNNI: the bytes of four taps side by side in a lane.
+//! Depthwise convolution: the bytes of four taps side by side in a lane.
 //!
 //! 64 channels at a time. Interleaving the rows of four taps within each 128-bit part of a register gives four
 //! registers; register j holds in part l the channels `16 l + 4 j ..`. Packing the codes back interleaves the same
@@ -9,17 +9,18 @@
 
 use std::arch::x86_64::*;
 
-use super::finish::{Finish, LANES, Output};
-use super::kind::{CHECKED, DIVISION, by_kind};
-use super::narrow::{Division, Narrow};
-use super::rows::Rows;
-use super::tile::Target;
-use super::tile_avx512::{finish, rounded_small};
-use super::weights::{BLOCK, Element};
+use super::codes::{divided, rounded_small};
+use super::finish::finish;
+use crate::kernel::finish::{Finish, LANES, Output};
+use crate::kernel::kind::{CHECKED, DIVISION, by_kind};
+use crate::kernel::narrow::{Division, Narrow};
+use crate::kernel::rows::Rows;
+use crate::kernel::tile::Target;
+use crate::kernel::weights::{BLOCK, Element};
 
 /// Weights and parameters in the order of the registers.
 #[derive(Clone, Debug)]
-pub(super) struct Packed {
+pub(in crate::kernel) struct Packed {
     element: Element,
     /// `[blocks, groups of taps, 4 registers]`, 64 bytes each.
     weights: Vec<i8>,
@@ -46,7 +47,7 @@ fn together(element: Element) -> usize {
 
 impl Packed {
     /// `weights` are `[taps, channels]`.
-    pub(super) fn new(
+    pub(in crate::kernel) fn new(
         element: Element,
         weights: &[i16],
         channels: usize,
@@ -96,9 +97,9 @@ impl Packed {
     /// The pixels that `rows` holds `taps` places for.
     ///
     /// # Safety
-    /// The CPU has what [`super::Isa::Avx512`] names; every row lies within x; the target is writable for all its
+    /// The CPU has what [`crate::kernel::Isa::Avx512`] names; every row lies within x; the target is writable for all its
     /// channels and as many pixels.
-    pub(super) unsafe fn run(
+    pub(in crate::kernel) unsafe fn run(
         &self,
         finish: &Finish,
         x: *const u8,
@@ -213,8 +214,7 @@ impl Packed {
                     {
                         for j in 0..4 {
                             let scale = _mm512_loadu_ps(self.scale.as_ptr().add(first + j * LANES));
-                            quotient[j] =
-                                super::tile_avx512::divided(narrow, numbers[j], scale, quotient[j]);
+                            quotient[j] = divided(narrow, numbers[j], scale, quotient[j]);
                         }
                     }
                     let code = |j: usize| rounded_small::<KIND>(quotient[j]);

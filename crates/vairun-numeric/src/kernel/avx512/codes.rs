@@ -1,0 +1,153 @@
+//! [`Narrow::code`] of 16 numbers.
+
+use std::arch::x86_64::*;
+
+use crate::kernel::kind::{CHECKED, DIVISION, EXACT, HALF_AWAY, HALF_UP, ROUNDING, rounding};
+use crate::kernel::narrow::{Division, Narrow};
+use crate::round::Round;
+
+/// [`Narrow::code`] of 16 numbers, for a quantizer of that [`kind`].
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq")]
+pub(super) fn codes<const KIND: u8>(narrow: &Narrow, x: __m512) -> __m512i {
+    const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+    let scale = _mm512_set1_ps(narrow.scale());
+    let quotient = match KIND & DIVISION {
+        EXACT => _mm512_mul_ps(x, _mm512_set1_ps(narrow.inverse())),
+        CHECKED => {
+            let quotient = _mm512_mul_ps(x, _mm512_set1_ps(narrow.inverse()));
+            let distance =
+                _mm512_abs_ps(_mm512_sub_ps(quotient, _mm512_roundscale_ps::<NEAREST>(quotient)));
+            let tie = _mm512_set1_ps(0.5 - Division::MARGIN);
+            match _mm512_cmp_ps_mask::<_CMP_GE_OQ>(distance, tie) {
+                0 => quotient,
+                _ => _mm512_div_ps(x, scale),
+            }
+        }
+        _ => _mm512_div_ps(x, scale),
+    };
+    let (low, high, before, after) = narrow.bounds();
+    // Adding 0 does not change how a number rounds.
+    let quotient = match KIND & DIVISION {
+        CHECKED => quotient,
+        _ => _mm512_add_ps(quotient, _mm512_set1_ps(before)),
+    };
+    let clamped = _mm512_min_ps(_mm512_max_ps(quotient, _mm512_set1_ps(low)), _mm512_set1_ps(high));
+    _mm512_add_epi32(rounded(rounding::<KIND>(narrow), clamped), _mm512_set1_epi32(after))
+}
+
+/// `x`, of magnitude below 2^22, rounded.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq")]
+fn rounded(round: Round, x: __m512) -> __m512i {
+    const DOWN: i32 = _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC;
+    const UP: i32 = _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC;
+    let half = _mm512_set1_ps(0.5);
+    let one = _mm512_set1_ps(1.0);
+    // Below 2^22 the fraction is exact.
+    match round {
+        Round::HalfEven => _mm512_cvtps_epi32(x),
+        Round::HalfUp => {
+            let floor = _mm512_roundscale_ps::<DOWN>(x);
+            let up = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(_mm512_sub_ps(x, floor), half);
+            _mm512_cvtps_epi32(_mm512_mask_add_ps(floor, up, floor, one))
+        }
+        Round::HalfAway => {
+            let magnitude = _mm512_abs_ps(x);
+            let floor = _mm512_roundscale_ps::<DOWN>(magnitude);
+            let up = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(_mm512_sub_ps(magnitude, floor), half);
+            let rounded = _mm512_cvtps_epi32(_mm512_mask_add_ps(floor, up, floor, one));
+            let negative = _mm512_movepi32_mask(_mm512_castps_si512(x));
+            _mm512_mask_sub_epi32(rounded, negative, _mm512_setzero_si512(), rounded)
+        }
+        Round::Floor => _mm512_cvtps_epi32(_mm512_roundscale_ps::<DOWN>(x)),
+        Round::Ceil => _mm512_cvtps_epi32(_mm512_roundscale_ps::<UP>(x)),
+        Round::HalfTowardZero => {
+            let magnitude = _mm512_abs_ps(x);
+            let floor = _mm512_roundscale_ps::<DOWN>(magnitude);
+            let up = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(_mm512_sub_ps(magnitude, floor), half);
+            let rounded = _mm512_cvtps_epi32(_mm512_mask_add_ps(floor, up, floor, one));
+            let negative = _mm512_movepi32_mask(_mm512_castps_si512(x));
+            _mm512_mask_sub_epi32(rounded, negative, _mm512_setzero_si512(), rounded)
+        }
+        Round::HalfUpBelowZeroElseEven => {
+            let floor = _mm512_roundscale_ps::<DOWN>(x);
+            let up = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(_mm512_sub_ps(x, floor), half);
+            let half_up = _mm512_cvtps_epi32(_mm512_mask_add_ps(floor, up, floor, one));
+            let negative = _mm512_movepi32_mask(_mm512_castps_si512(x));
+            _mm512_mask_blend_epi32(negative, _mm512_cvtps_epi32(x), half_up)
+        }
+    }
+}
+
+/// `number · scale / step` in the order of the definition, where that is small; else `quotient`, which is clamped.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq")]
+pub(super) fn divided(narrow: &Narrow, number: __m512, scale: __m512, quotient: __m512) -> __m512 {
+    let exact = _mm512_div_ps(_mm512_mul_ps(number, scale), _mm512_set1_ps(narrow.scale()));
+    let small = _mm512_set1_ps(1024.0);
+    let near = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(_mm512_abs_ps(quotient), small);
+    _mm512_mask_blend_ps(near, quotient, exact)
+}
+
+/// `x`, of magnitude below 2^31, rounded by the rule of `KIND`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq")]
+pub(super) fn rounded_small<const KIND: u8>(x: __m512) -> __m512i {
+    const DOWN: i32 = _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC;
+    const TO_ZERO: i32 = _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC;
+    let half = _mm512_set1_ps(0.5);
+    match KIND & ROUNDING {
+        // The sum is at least the integer n where x is at least n - 1/2: rounding it down crosses no integer.
+        HALF_UP => _mm512_cvt_roundps_epi32::<DOWN>(_mm512_add_round_ps::<DOWN>(x, half)),
+        HALF_AWAY => {
+            let sign = _mm512_and_ps(x, _mm512_set1_ps(-0.0));
+            _mm512_cvttps_epi32(_mm512_add_round_ps::<TO_ZERO>(x, _mm512_or_ps(half, sign)))
+        }
+        _ => _mm512_cvtps_epi32(x),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::Isa;
+    use crate::kernel::kind::HALF_EVEN;
+    use crate::kernel::tie_tests::near_ties;
+
+    /// By [`rounded`], and by [`rounded_small`] where that has the rule.
+    #[target_feature(enable = "avx512f,avx512dq")]
+    fn all(round: Round, x: [f32; 16]) -> [[i32; 16]; 2] {
+        let mut out = [[0; 16]; 2];
+        // SAFETY: sixteen elements each.
+        #[allow(unsafe_code)]
+        unsafe {
+            let x = _mm512_loadu_ps(x.as_ptr());
+            let small = match round {
+                Round::HalfEven => rounded_small::<HALF_EVEN>(x),
+                Round::HalfUp => rounded_small::<HALF_UP>(x),
+                Round::HalfAway => rounded_small::<HALF_AWAY>(x),
+                _ => rounded(round, x),
+            };
+            _mm512_storeu_si512(out[0].as_mut_ptr().cast(), rounded(round, x));
+            _mm512_storeu_si512(out[1].as_mut_ptr().cast(), small);
+        }
+        out
+    }
+
+    #[test]
+    fn every_rule_around_every_half_and_integer() {
+        if !Isa::Avx512.is_available() {
+            return;
+        }
+        for round in Round::ALL {
+            for numbers in near_ties().as_chunks::<16>().0 {
+                // SAFETY: the CPU has AVX-512.
+                #[allow(unsafe_code)]
+                let codes = unsafe { all(round, *numbers) };
+                let want = numbers.map(|x| round.f32(x) as i32);
+                assert_eq!(codes, [want; 2], "{round:?} {numbers:?}");
+            }
+        }
+    }
+}

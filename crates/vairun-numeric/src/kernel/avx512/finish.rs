@@ -1,0 +1,188 @@
+//! What becomes of the sums of a tile.
+
+#![allow(unsafe_code)]
+#![allow(clippy::needless_range_loop)] // the loops run over registers
+
+use std::arch::x86_64::*;
+
+use super::codes::{codes, divided, rounded_small};
+use crate::kernel::finish::{LANES, Output, Part};
+use crate::kernel::kind::{CHECKED, DIVISION, by_kind};
+use crate::kernel::narrow::{Division, Narrow};
+use crate::kernel::tile::Target;
+
+/// Finishes and writes sums `[vectors, pixels, lanes]` as codes of 8 bits, by the factors of `Finish::merged`.
+///
+/// # Safety
+/// As [`finish`].
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+pub(super) unsafe fn merged8<const VECTORS: usize, const KIND: u8>(
+    part: &Part,
+    merged: &[f32],
+    narrow: &Narrow,
+    target: Target,
+    pixels: usize,
+    sums: &[i32],
+) {
+    let mask = u64::MAX >> (64 - target.channels.min(64));
+    let (low, high) = narrow.range();
+    let (low, high) = (_mm512_set1_epi8(low as i8), _mm512_set1_epi8(high as i8));
+    let zero = _mm512_set1_epi16(narrow.zero() as i16);
+    let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    let tie = _mm512_set1_ps(0.5 - Division::MARGIN);
+    let mut add = [_mm512_setzero_si512(); VECTORS];
+    let mut factor = [_mm512_setzero_ps(); VECTORS];
+    // SAFETY: the parameters are padded by a block; the target is writable for the channels of the mask; `sums` holds
+    // LANES elements for each vector and pixel.
+    unsafe {
+        for n in 0..VECTORS {
+            add[n] = _mm512_loadu_si512(part.add.as_ptr().add(n * LANES).cast());
+            factor[n] = _mm512_loadu_ps(merged.as_ptr().add(n * LANES));
+        }
+        for m in 0..pixels {
+            let mut numbers = [_mm512_setzero_ps(); VECTORS];
+            let mut quotient = [_mm512_setzero_ps(); VECTORS];
+            let mut farthest = _mm512_setzero_ps();
+            for n in 0..VECTORS {
+                let sum = _mm512_loadu_si512(sums.as_ptr().add((n * pixels + m) * LANES).cast());
+                numbers[n] = _mm512_cvtepi32_ps(_mm512_add_epi32(sum, add[n]));
+                quotient[n] = _mm512_mul_ps(numbers[n], factor[n]);
+                if KIND & DIVISION == CHECKED {
+                    // 0b11: the larger of the magnitudes; 0b10 in the upper bits: without its sign.
+                    let distance = _mm512_reduce_ps::<0>(quotient[n]);
+                    farthest = _mm512_range_ps::<0b1011>(farthest, distance);
+                }
+            }
+            if KIND & DIVISION == CHECKED && _mm512_cmp_ps_mask::<_CMP_GE_OQ>(farthest, tie) != 0 {
+                for n in 0..VECTORS {
+                    let factor = _mm512_loadu_ps(part.scale.as_ptr().add(n * LANES));
+                    quotient[n] = divided(narrow, numbers[n], factor, quotient[n]);
+                }
+            }
+            let code = |n: usize| match n < VECTORS {
+                true => rounded_small::<KIND>(quotient[n]),
+                false => _mm512_setzero_si512(),
+            };
+            let lower = _mm512_adds_epi16(_mm512_packs_epi32(code(0), code(1)), zero);
+            let upper = match VECTORS > 2 {
+                true => _mm512_adds_epi16(_mm512_packs_epi32(code(2), code(3)), zero),
+                false => zero,
+            };
+            let bytes = _mm512_permutexvar_epi32(order, _mm512_packus_epi16(lower, upper));
+            let bytes = _mm512_min_epu8(_mm512_max_epu8(bytes, low), high);
+            _mm512_mask_storeu_epi8(target.start.add(m * target.stride).cast(), mask, bytes);
+        }
+    }
+}
+
+/// Finishes and writes sums `[vectors, pixels, lanes]`.
+///
+/// # Safety
+/// The target is writable for the pixels and its channels; the CPU has AVX-512.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+pub(super) unsafe fn finish(finish: &Part, target: Target, pixels: usize, sums: &[i32]) {
+    macro_rules! codes {
+        ($narrow:ident, $write:ident) => {
+            by_kind!($narrow, KIND => real(finish, target, pixels, sums, |x| codes::<KIND>(&$narrow, x), $write))
+        };
+    }
+    // SAFETY: as the caller promises.
+    unsafe {
+        match finish.output {
+            Output::Codes8(narrow) => codes!(narrow, write8),
+            Output::Codes16(narrow) => codes!(narrow, write16),
+            Output::Real => real(finish, target, pixels, sums, |x| _mm512_castps_si512(x), write32),
+            Output::Sums => each(finish, target, pixels, sums, |_, sums| sums, write32),
+        }
+    }
+}
+
+/// Calls `each` with sums made real numbers.
+///
+/// # Safety
+/// As [`finish`].
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+unsafe fn real(
+    finish: &Part,
+    target: Target,
+    pixels: usize,
+    sums: &[i32],
+    then: impl Fn(__m512) -> __m512i,
+    write: unsafe fn(*mut u8, __mmask16, __m512i),
+) {
+    // SAFETY: the parameters are padded by a block; the rest as the caller promises.
+    unsafe {
+        match finish.bias {
+            None => {
+                let convert = |first: usize, sums| {
+                    let scale = _mm512_loadu_ps(finish.scale.as_ptr().add(first));
+                    then(_mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale))
+                };
+                each(finish, target, pixels, sums, convert, write);
+            }
+            Some(bias) => {
+                let convert = |first: usize, sums| {
+                    let scale = _mm512_loadu_ps(finish.scale.as_ptr().add(first));
+                    let bias = _mm512_loadu_ps(bias.as_ptr().add(first));
+                    then(_mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale), bias))
+                };
+                each(finish, target, pixels, sums, convert, write);
+            }
+        }
+    }
+}
+
+/// Converts and writes vector after vector.
+///
+/// # Safety
+/// As [`finish`].
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+unsafe fn each(
+    finish: &Part,
+    target: Target,
+    pixels: usize,
+    sums: &[i32],
+    convert: impl Fn(usize, __m512i) -> __m512i,
+    write: unsafe fn(*mut u8, __mmask16, __m512i),
+) {
+    for (n, sums) in sums.chunks_exact(pixels * LANES).enumerate() {
+        let first = n * LANES;
+        if first >= target.channels {
+            break;
+        }
+        let mask = (u32::MAX >> (32 - LANES.min(target.channels - first) as u32)) as __mmask16;
+        // SAFETY: the parameters are padded by a block; the target is writable for the channels of the mask.
+        unsafe {
+            let add = _mm512_loadu_si512(finish.add.as_ptr().add(first).cast());
+            let mut at = target.start.add(first * finish.output.bytes());
+            for sums in sums.chunks_exact(LANES) {
+                let sums = _mm512_add_epi32(_mm512_loadu_si512(sums.as_ptr().cast()), add);
+                write(at, mask, convert(first, sums));
+                at = at.add(target.stride);
+            }
+        }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn write8(at: *mut u8, mask: __mmask16, codes: __m512i) {
+    // SAFETY: the caller's target is writable for the channels of the mask.
+    unsafe { _mm_mask_storeu_epi8(at.cast(), mask, _mm512_cvtepi32_epi8(codes)) };
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn write16(at: *mut u8, mask: __mmask16, codes: __m512i) {
+    // SAFETY: as `write8`.
+    unsafe { _mm256_mask_storeu_epi16(at.cast(), mask, _mm512_cvtepi32_epi16(codes)) };
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn write32(at: *mut u8, mask: __mmask16, values: __m512i) {
+    // SAFETY: as `write8`.
+    unsafe { _mm512_mask_storeu_epi32(at.cast(), mask, values) };
+}

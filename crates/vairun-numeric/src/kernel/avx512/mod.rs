@@ -1,0 +1,7 @@
+//! Products, what becomes of their sums, and tables with AVX-512 VNNI and VBMI. All else is as with AVX2.
+
+mod codes;
+pub(super) mod depthwise;
+mod finish;
+pub(super) mod table;
+pub(super) mod tile;
