@@ -73,7 +73,7 @@ impl Depthwise {
                 Isa::Avx512 => Packed::Avx512(super::avx512::depthwise::Packed::new(
                     element, &by_tap, channels, &finish, zero,
                 )),
-                Isa::Avx2 => Packed::Avx2(super::avx2::depthwise::Packed::new(
+                _ if isa.has_avx2() => Packed::Avx2(super::avx2::depthwise::Packed::new(
                     element, &by_tap, channels, zero,
                 )),
                 _ => Packed::None,

@@ -49,7 +49,7 @@ pub(super) fn on<L: Loop>(isa: Isa, body: L) -> L::Output {
     match isa {
         // SAFETY: whoever chooses an instruction set has asked the CPU (`Isa::is_available`).
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { avx2(body) },
+        Isa::Avx2 | Isa::AvxVnni => unsafe { avx2(body) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => unsafe { avx512(body) },

@@ -100,7 +100,7 @@ impl<A: Stored, B: Stored, C: Stored> Row<'_, A, B, C> {
         match isa {
             // SAFETY: whoever chooses the instruction set has asked the CPU.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 | Isa::Avx512 => unsafe {
+            _ if isa.has_avx2() => unsafe {
                 super::avx2::elementwise::binary(self.binary, self.a, self.b, self.out);
             },
             _ => on(isa, self),
@@ -169,7 +169,7 @@ pub fn quantize<C: Stored>(isa: Isa, narrow: &Narrow, x: &[f32], out: &mut [C]) 
     in_tasks(x, out, |x, out| match isa {
         // SAFETY: whoever chooses the instruction set has asked the CPU.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 | Isa::Avx512 => unsafe {
+        _ if isa.has_avx2() => unsafe {
             super::avx2::elementwise::quantize(narrow, x, out);
         },
         _ => on(isa, All(narrow, x, out)),
@@ -195,7 +195,7 @@ pub fn map_bytes(isa: Isa, table: &[u8; 256], x: &[u8], out: &mut [u8]) {
         Isa::Avx512 => super::avx512::table::map_bytes(table, x, out),
         // SAFETY: whoever chooses the instruction set has asked the CPU.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { super::avx2::elementwise::map_bytes(table, x, out) },
+        _ if isa.has_avx2() => unsafe { super::avx2::elementwise::map_bytes(table, x, out) },
         _ => out.iter_mut().zip(x).for_each(|(out, &x)| *out = table[usize::from(x)]),
     });
 }

@@ -9,13 +9,15 @@ pub enum Isa {
     Scalar,
     /// x86 with AVX2: products of 16-bit pairs.
     Avx2,
+    /// x86 with AVX2 and AVX-VNNI: products of four bytes, all else as with AVX2.
+    AvxVnni,
     /// x86 with AVX-512 F, BW, DQ, VL, VBMI and VNNI, and AVX2 for what is not multiplied: products of four bytes.
     Avx512,
 }
 
 impl Isa {
     /// Every instruction set, the fastest last.
-    pub const ALL: [Self; 3] = [Self::Scalar, Self::Avx2, Self::Avx512];
+    pub const ALL: [Self; 4] = [Self::Scalar, Self::Avx2, Self::AvxVnni, Self::Avx512];
 
     /// Whether this CPU has it.
     pub fn is_available(self) -> bool {
@@ -25,6 +27,7 @@ impl Isa {
             match self {
                 Self::Scalar => true,
                 Self::Avx2 => has!("avx2"),
+                Self::AvxVnni => has!("avx2") && has!("avxvnni"),
                 Self::Avx512 => {
                     has!("avx2")
                         && has!("avx512f")
@@ -52,11 +55,18 @@ impl Isa {
         Self::available().last().unwrap_or(Self::Scalar)
     }
 
-    /// `scalar`, `avx2`, `avx512`.
+    /// Whether it takes the forms for AVX2 where it has none of its own.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn has_avx2(self) -> bool {
+        matches!(self, Self::Avx2 | Self::AvxVnni | Self::Avx512)
+    }
+
+    /// `scalar`, `avx2`, `avxvnni`, `avx512`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Scalar => "scalar",
             Self::Avx2 => "avx2",
+            Self::AvxVnni => "avxvnni",
             Self::Avx512 => "avx512",
         }
     }

@@ -50,7 +50,7 @@ pub fn max_pool<T: Stored>(isa: Isa, rows: &Rows, x: &[T], channels: usize, out:
         let task = |out: &mut [T], rows_of: &[u32]| match isa {
             // SAFETY: whoever chooses the instruction set has asked the CPU.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 | Isa::Avx512 => unsafe {
+            _ if isa.has_avx2() => unsafe {
                 super::avx2::pool::largest(x, rows_of, rows.taps, channels, out);
             },
             _ => on(isa, Pixels { x, rows: rows_of, taps: rows.taps, channels, out }),

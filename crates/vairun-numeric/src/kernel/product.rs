@@ -45,7 +45,7 @@ pub struct Product {
     /// A pixel of zero points.
     padding: Vec<u8>,
     isa: Isa,
-    /// What [`Isa::Avx2`] takes instead of the groups' own weights.
+    /// What [`Isa::Avx2`] and [`Isa::AvxVnni`] take instead of the groups' own weights.
     #[cfg(target_arch = "x86_64")]
     avx2: Option<super::avx2::Packed>,
 }
@@ -96,8 +96,9 @@ impl Product {
         let blocks = placed(&groups);
         #[cfg(target_arch = "x86_64")]
         let (avx2, groups) = match isa {
-            Isa::Avx2 => {
-                let packed = super::avx2::Packed::new(&groups, channels, &rows, zero);
+            Isa::Avx2 | Isa::AvxVnni => {
+                let dot = isa == Isa::AvxVnni;
+                let packed = super::avx2::Packed::new(&groups, channels, &rows, zero, dot);
                 (Some(packed), groups.into_iter().map(Weights::emptied).collect())
             }
             _ => (None, groups),

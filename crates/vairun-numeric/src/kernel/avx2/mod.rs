@@ -1,4 +1,4 @@
-//! Products with AVX2.
+//! Products with AVX2, and AVX-VNNI where the CPU has it.
 //!
 //! A task is some pixels of the result times some blocks of sixteen output channels. Its rows are found once; block
 //! after block then goes over its tiles, so that the weights of a block stay in the nearest cache.
@@ -65,8 +65,14 @@ struct Placed {
 }
 
 impl Packed {
-    /// `groups` have `channels` channels of x each.
-    pub(super) fn new(groups: &[Weights], channels: usize, rows: &Rows, zero: i32) -> Self {
+    /// `groups` have `channels` channels of x each. With `dot`, bytes are multiplied by AVX-VNNI.
+    pub(super) fn new(
+        groups: &[Weights],
+        channels: usize,
+        rows: &Rows,
+        zero: i32,
+        dot: bool,
+    ) -> Self {
         let element = groups[0].element;
         let few = groups.len() == 1 && rows.taps > 1 && (1..FEW).contains(&channels);
         let panel = few.then(|| Panel::new(element, channels, rows, zero));
@@ -79,7 +85,7 @@ impl Packed {
         for (group, weights) in groups.iter().enumerate() {
             for at in (0..weights.out_channels).step_by(LANES) {
                 blocks.push(Placed {
-                    block: Block::new(weights, at, taps, terms),
+                    block: Block::new(weights, at, taps, terms, dot),
                     offset: group * channels,
                     first: first + at,
                     channels: LANES.min(weights.out_channels - at),
@@ -95,7 +101,7 @@ impl Packed {
     /// Computes one image of the result.
     ///
     /// # Safety
-    /// The CPU has AVX2; `x` is an image that `rows` may read, with 4 bytes behind it; the target starts at its first
+    /// The CPU has AVX2, and AVX-VNNI if it was packed for that; `x` is an image that `rows` may read, with 4 bytes behind it; the target starts at its first
     /// pixel and is writable for all of them.
     pub(super) unsafe fn image(&self, rows: &Rows, finish: &Finish, x: Image, target: Target) {
         let (pixels, blocks) = (rows.pixels(), self.blocks.len());

@@ -9,6 +9,8 @@
 //! - *wide*: the others. Their codes and weights are widened to words, where every product fits.
 //!
 //! Integer sums do not depend on their order, so all three give the exact sum.
+//!
+//! With AVX-VNNI, `vpdpbusd` adds four products to 32 bits: all steps are *dots*, in their own order.
 
 use crate::kernel::finish::LANES;
 use crate::kernel::weights::{Element, Weights};
@@ -31,6 +33,8 @@ pub(super) struct Counts {
     pub(super) pairs: u32,
     pub(super) singles: u32,
     pub(super) wide: u32,
+    /// Steps for AVX-VNNI; then there are no others.
+    pub(super) dots: u32,
 }
 
 /// The weights of `LANES` output channels.
@@ -38,21 +42,29 @@ pub(super) struct Counts {
 pub(super) struct Block {
     /// Of each tap.
     pub(super) counts: Vec<Counts>,
-    /// The first term of each step, in the order of the weights.
+    /// The first term of each step, in the order of the weights; not of dots, and not of words.
     pub(super) places: Vec<u32>,
-    /// Bytes: `[channel, 4 terms]` of a pair's or single step; `[2 terms, channel, 2 terms]` of a wide one, as i8.
+    /// Bytes: `[channel, 4 terms]` of a pair's, single or dot step; `[2 terms, channel, 2 terms]` of a wide one, as i8.
     /// Words: `[step, channel, 2 terms]`, as i16.
     pub(super) weights: Vec<i8>,
 }
 
 impl Block {
-    /// The output channels from `first` on, of weights `[taps, terms]` each.
-    pub(super) fn new(weights: &Weights, first: usize, taps: usize, terms: usize) -> Self {
+    /// The output channels from `first` on, of weights `[taps, terms]` each; bytes as dots or not.
+    pub(super) fn new(
+        weights: &Weights,
+        first: usize,
+        taps: usize,
+        terms: usize,
+        dot: bool,
+    ) -> Self {
         let mut block = Self { counts: vec![], places: vec![], weights: vec![] };
         for tap in 0..taps {
+            let at = tap * terms;
             match weights.element {
-                Element::Byte => block.push_bytes(&steps(weights, first, tap * terms, terms)),
-                Element::Word => block.push_words(weights, first, tap * terms, terms),
+                Element::Byte if dot => block.push_dots(&steps(weights, first, at, terms)),
+                Element::Byte => block.push_bytes(&steps(weights, first, at, terms)),
+                Element::Word => block.push_words(weights, first, at, terms),
             }
         }
         block
@@ -61,6 +73,11 @@ impl Block {
     /// Whether a step needs codes widened to words.
     pub(super) fn is_wide(&self) -> bool {
         self.counts.iter().any(|counts| counts.wide > 0)
+    }
+
+    /// Whether its steps are for AVX-VNNI.
+    pub(super) fn is_dots(&self) -> bool {
+        self.counts.first().is_some_and(|counts| counts.dots > 0)
     }
 
     fn push_words(&mut self, weights: &Weights, first: usize, at: usize, terms: usize) {
@@ -73,6 +90,11 @@ impl Block {
             }
         }
         self.counts.push(Counts { wide: terms.div_ceil(2) as u32, ..Counts::default() });
+    }
+
+    fn push_dots(&mut self, steps: &[Step]) {
+        self.weights.extend(steps.as_flattened().as_flattened());
+        self.counts.push(Counts { dots: steps.len() as u32, ..Counts::default() });
     }
 
     fn push_bytes(&mut self, steps: &[Step]) {
@@ -97,6 +119,7 @@ impl Block {
             pairs: pairs.len() as u32 / 2,
             singles: singles.len() as u32,
             wide: wide.len() as u32,
+            ..Counts::default()
         });
     }
 
@@ -157,19 +180,28 @@ mod tests {
     use super::*;
 
     fn block(w: [i32; 8]) -> Block {
-        Block::new(&Weights::new(Element::Byte, 1, 1, 8, &w).unwrap(), 0, 1, 8)
+        Block::new(&Weights::new(Element::Byte, 1, 1, 8, &w).unwrap(), 0, 1, 8, false)
     }
 
     #[test]
     fn steps_are_sorted_by_what_their_sums_may_reach() {
         let counts = |w| {
-            let Counts { pairs, singles, wide } = block(w).counts[0];
+            let Counts { pairs, singles, wide, .. } = block(w).counts[0];
             [pairs, singles, wide]
         };
         assert_eq!(counts([64, -64, 64, -64, 64, -64, 64, -64]), [1, 0, 0]);
         assert_eq!(counts([64, 64, 1, 1, 1, 0, 1, 1]), [0, 2, 0]);
         assert_eq!(counts([64, 65, 1, 1, 1, 0, 1, 1]), [0, 1, 1]);
         assert_eq!(counts([-128, 127, 1, 0, -1, -128, 0, 0]), [0, 1, 1]);
+    }
+
+    #[test]
+    fn dots_stay_in_order() {
+        let weights = Weights::new(Element::Byte, 1, 1, 5, &[100, 101, 102, 103, -128]).unwrap();
+        let block = Block::new(&weights, 0, 1, 5, true);
+        assert_eq!((block.counts[0].dots, block.is_dots(), block.is_wide()), (2, true, false));
+        assert_eq!(block.weights[..4], [100, 101, 102, 103]);
+        assert_eq!(block.weights[4 * LANES..][..4], [-128, 0, 0, 0]);
     }
 
     #[test]

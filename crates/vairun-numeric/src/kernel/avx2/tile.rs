@@ -1,4 +1,4 @@
-//! The tile with AVX2: up to [`PIXELS`] pixels times sixteen channels, in registers.
+//! The tile with AVX2 or AVX-VNNI: up to [`PIXELS`] pixels times sixteen channels, in registers.
 //!
 //! The loops are assembly: of loops that may have no turn at all, the compiler copies every sum at the end of each
 //! turn, which halves the speed.
@@ -30,27 +30,23 @@ pub(super) struct Sources<'a> {
 /// The sums of a block, `[pixels, LANES]`.
 ///
 /// # Safety
-/// The CPU has AVX2; the rows are readable for the steps of the block.
+/// The CPU has AVX2, and AVX-VNNI where the block has dots; the rows are readable for the steps of the block.
 pub(super) unsafe fn sums(element: Element, block: &Block, sources: Sources, sums: &mut [i32]) {
     assert!(sources.pixels <= PIXELS, "a tile has at most PIXELS pixels");
     assert_eq!(sums.len(), sources.pixels * LANES, "a sum for each pixel and channel");
-    // SAFETY: as the caller promises; each form is for that number of pixels.
-    unsafe {
-        match (element, sources.pixels) {
-            (_, 0) => {}
-            (Element::Byte, 1) => bytes1(block, sources, sums),
-            (Element::Byte, 2) => bytes2(block, sources, sums),
-            (Element::Byte, 3) => bytes3(block, sources, sums),
-            (Element::Byte, 4) => bytes4(block, sources, sums),
-            (Element::Byte, _) => bytes5(block, sources, sums),
-            (Element::Word, 1) => words1(block, sources, sums),
-            (Element::Word, 2) => words2(block, sources, sums),
-            (Element::Word, 3) => words3(block, sources, sums),
-            (Element::Word, 4) => words4(block, sources, sums),
-            (Element::Word, _) => words5(block, sources, sums),
-        }
+    let forms: [Form; PIXELS] = match element {
+        Element::Byte if block.is_dots() => [dots1, dots2, dots3, dots4, dots5],
+        Element::Byte => [bytes1, bytes2, bytes3, bytes4, bytes5],
+        Element::Word => [words1, words2, words3, words4, words5],
+    };
+    if let Some(last) = sources.pixels.checked_sub(1) {
+        // SAFETY: as the caller promises; the form is for that number of pixels.
+        unsafe { forms[last](block, sources, sums) };
     }
 }
+
+/// A tile of one number of pixels.
+type Form = unsafe fn(&Block, Sources, &mut [i32]);
 
 /// The row of pixel `m` of a tap.
 macro_rules! row {
@@ -102,9 +98,20 @@ macro_rules! multiply_single {
     };
 }
 
+/// Adds the sums of a step; its weights in `{a}` and `{b}`.
+macro_rules! multiply_dots {
+    ($($row:ident $s0:ident $s1:ident)*) => {
+        concat!($(
+            "vpbroadcastd {x}, dword ptr [{", stringify!($row), "} + {p}]\n",
+            "{{vex}} vpdpbusd {", stringify!($s0), "}, {x}, {a}\n",
+            "{{vex}} vpdpbusd {", stringify!($s1), "}, {x}, {b}\n",
+        )*)
+    };
+}
+
 /// A tile of some pixels: its number, row and two sums for each.
 macro_rules! forms {
-    ($bytes:ident $words:ident; $($m:literal $row:ident $s0:ident $s1:ident)*) => {
+    ($bytes:ident $dots:ident $words:ident; $($m:literal $row:ident $s0:ident $s1:ident)*) => {
         /// # Safety
         /// As [`sums`]; the tile has the pixels of this form.
         #[target_feature(enable = "avx2")]
@@ -194,6 +201,39 @@ macro_rules! forms {
         }
 
         /// # Safety
+        /// As [`sums`]; the tile has the pixels of this form, the CPU has AVX-VNNI.
+        #[target_feature(enable = "avx2")]
+        unsafe fn $dots(block: &Block, sources: Sources, out: &mut [i32]) {
+            $(let (mut $s0, mut $s1) = (_mm256_setzero_si256(), _mm256_setzero_si256());)*
+            let mut w = block.weights.as_ptr();
+            for (tap, counts) in block.counts.iter().enumerate() {
+                $(let $row = row!(sources.stored, sources, tap, $m);)*
+                if counts.dots > 0 {
+                    // SAFETY: a turn reads 4 bytes of each row and 64 bytes of weights, of which the block has as many
+                    // as it counts.
+                    unsafe {
+                        asm!(
+                            "2:",
+                            "vmovdqu {a}, ymmword ptr [{w}]",
+                            "vmovdqu {b}, ymmword ptr [{w} + 32]",
+                            multiply_dots!($($row $s0 $s1)*),
+                            "add {p}, 4",
+                            "add {w}, 64",
+                            "dec {n}",
+                            "jnz 2b",
+                            $($row = in(reg) $row, $s0 = inout(ymm_reg) $s0, $s1 = inout(ymm_reg) $s1,)*
+                            w = inout(reg) w, p = inout(reg) 0u64 => _,
+                            n = inout(reg) u64::from(counts.dots) => _,
+                            a = out(ymm_reg) _, b = out(ymm_reg) _, x = out(ymm_reg) _,
+                            options(nostack, readonly),
+                        );
+                    }
+                }
+            }
+            $(store([$s0, $s1], &mut out[$m * LANES..]);)*
+        }
+
+        /// # Safety
         /// As [`sums`]; the tile has the pixels of this form.
         #[target_feature(enable = "avx2")]
         unsafe fn $words(block: &Block, sources: Sources, out: &mut [i32]) {
@@ -229,11 +269,11 @@ macro_rules! forms {
     };
 }
 
-forms!(bytes1 words1; 0 r0 s00 s01);
-forms!(bytes2 words2; 0 r0 s00 s01 1 r1 s10 s11);
-forms!(bytes3 words3; 0 r0 s00 s01 1 r1 s10 s11 2 r2 s20 s21);
-forms!(bytes4 words4; 0 r0 s00 s01 1 r1 s10 s11 2 r2 s20 s21 3 r3 s30 s31);
-forms!(bytes5 words5; 0 r0 s00 s01 1 r1 s10 s11 2 r2 s20 s21 3 r3 s30 s31 4 r4 s40 s41);
+forms!(bytes1 dots1 words1; 0 r0 s00 s01);
+forms!(bytes2 dots2 words2; 0 r0 s00 s01 1 r1 s10 s11);
+forms!(bytes3 dots3 words3; 0 r0 s00 s01 1 r1 s10 s11 2 r2 s20 s21);
+forms!(bytes4 dots4 words4; 0 r0 s00 s01 1 r1 s10 s11 2 r2 s20 s21 3 r3 s30 s31);
+forms!(bytes5 dots5 words5; 0 r0 s00 s01 1 r1 s10 s11 2 r2 s20 s21 3 r3 s30 s31 4 r4 s40 s41);
 
 /// The sums of a pixel.
 #[inline]
