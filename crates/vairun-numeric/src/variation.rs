@@ -13,6 +13,8 @@ use crate::spread::Spread;
 pub struct Variation {
     /// The rounding.
     pub round: Option<Round>,
+    /// Numbers are rounded toward zero, as a cast in C does.
+    pub truncates: bool,
     /// The zero point is added on the other side of the rounding.
     pub moves_zero_point: bool,
     /// What happens beyond the range.
@@ -38,6 +40,8 @@ pub enum Beyond {
     Narrow,
     /// Codes are clipped before the zero point is added, and once more after it.
     ClipFirst,
+    /// Codes are clipped before the zero point is added and not after it: types that they do not fit keep the low bits.
+    ClipFirstOnly,
 }
 
 /// The order of operations of a family of quantizers.
@@ -66,8 +70,8 @@ impl Variation {
     }
 
     /// The words of [`Variation::from_word`] that are no roundings.
-    pub const WORDS: &'static str = "move-zero-point, move-clip, wrap, narrow, clip-first, first-channel, reciprocal, \
-                                     scale*2^N, zero-point+N or zero-point-N";
+    pub const WORDS: &'static str = "truncate, move-zero-point, move-clip, wrap, narrow, clip-first, clip-first-only, \
+                                     first-channel, reciprocal, scale*2^N, zero-point+N or zero-point-N";
 
     /// The deviation that a word of the command line means: a rounding, `wrap`, `scale*2^-1`, `zero-point+3`, …
     pub fn from_word(word: &str) -> Option<Self> {
@@ -78,6 +82,8 @@ impl Variation {
             "wrap" => Self { range: Some(Beyond::Wrap), ..plain },
             "narrow" => Self { range: Some(Beyond::Narrow), ..plain },
             "clip-first" => Self { range: Some(Beyond::ClipFirst), ..plain },
+            "clip-first-only" => Self { range: Some(Beyond::ClipFirstOnly), ..plain },
+            "truncate" => Self { truncates: true, ..plain },
             "first-channel" => Self { first_channel: true, ..plain },
             "reciprocal" => Self { reciprocal: true, ..plain },
             _ => {
@@ -123,27 +129,36 @@ impl Form {
                 zero_point: grid.zero_point + variation.zero_point_offset,
             })
             .collect();
-        spread.map(x, &grids, |x, grid| form.code(x, grid, variation.range))
+        spread.map(x, &grids, |x, grid| form.code(x, grid, variation))
     }
 
-    fn code(self, x: f32, grid: Grid, beyond: Option<Beyond>) -> i64 {
+    fn code(self, x: f32, grid: Grid, variation: &Variation) -> i64 {
+        let beyond = variation.range;
+        let clips_first = matches!(beyond, Some(Beyond::ClipFirst | Beyond::ClipFirstOnly));
         let quotient = if self.reciprocal { x * (1.0 / grid.scale) } else { x / grid.scale };
         if quotient.is_nan() {
             return self.nan;
         }
         let zero_point = i64::from(grid.zero_point);
         let code = if self.zero_point_first {
-            self.integer(quotient + zero_point as f32)
+            let ends = (self.low as f32, self.high as f32);
+            let quotient = if clips_first { quotient.max(ends.0).min(ends.1) } else { quotient };
+            self.integer(quotient + zero_point as f32, variation)
         } else {
-            let code = self.integer(quotient);
-            let code = if beyond == Some(Beyond::ClipFirst) { self.clip(code) } else { code };
+            let code = self.integer(quotient, variation);
+            let code = if clips_first { self.clip(code) } else { code };
             code.saturating_add(zero_point)
         };
-        if beyond == Some(Beyond::Wrap) { self.wrap(code) } else { self.clip(code) }
+        match beyond {
+            Some(Beyond::Wrap) => self.wrap(code),
+            Some(Beyond::ClipFirstOnly) => code,
+            _ => self.clip(code),
+        }
     }
 
-    fn integer(self, x: f32) -> i64 {
-        let rounded = f64::from(self.round.f32(x));
+    fn integer(self, x: f32, variation: &Variation) -> i64 {
+        let rounded = if variation.truncates { x.trunc() } else { self.round.f32(x) };
+        let rounded = f64::from(rounded);
         if self.converts_first { i64::from(i32_x86(rounded)) } else { rounded as i64 }
     }
 
@@ -195,6 +210,9 @@ mod tests {
         assert_eq!(vary(Variation { range: Some(Beyond::Wrap), ..plain }, 130.0, 0), -126);
         assert_eq!(vary(Variation { range: Some(Beyond::Narrow), ..plain }, -500.0, 0), -127);
         assert_eq!(vary(Variation { range: Some(Beyond::ClipFirst), ..plain }, 130.0, -5), 122);
+        assert_eq!(vary(Variation { range: Some(Beyond::ClipFirst), ..plain }, 130.0, 5), 127);
+        assert_eq!(vary(Variation { range: Some(Beyond::ClipFirstOnly), ..plain }, 130.0, 5), 132);
+        assert_eq!(vary(Variation { truncates: true, ..plain }, -2.7, 0), -2);
         assert_eq!(vary(Variation { moves_clip: true, ..plain }, 1e10, 0), -128);
         assert_eq!(vary(Variation { scale_exponent: 1, ..plain }, 6.0, 0), 3);
         assert_eq!(vary(Variation { zero_point_offset: 2, ..plain }, 6.0, 0), 8);

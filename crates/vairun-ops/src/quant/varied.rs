@@ -90,8 +90,8 @@ pub fn own_rounding(graph: &Graph, node: &Node) -> Option<Round> {
     Round::from_vai(integer(tensor, "method").ok()?)
 }
 
-/// An initializer, the value of a `Constant`, or an `Identity` of these.
-fn constant_of(graph: &Graph, mut id: ValueId) -> Option<&Tensor> {
+/// What a value is that stands in the graph: an initializer, the value of a `Constant`, or an `Identity` of these.
+pub fn constant_of(graph: &Graph, mut id: ValueId) -> Option<&Tensor> {
     for _ in 0..graph.nodes.len() + 1 {
         if let Some(tensor) = graph.initializers.get(&id) {
             return Some(tensor);
