@@ -5,10 +5,11 @@ use vairun_numeric::round::Round;
 use vairun_numeric::variation::Variation;
 use vairun_tensor::Tensor;
 
+use super::decomposed::decomposed;
 use super::numbers::Numbers;
 use super::part::{Part, Parts};
 use super::tail::Tail;
-use crate::check::{Engine, Pairing, is_wide_float};
+use crate::check::{Constants, Engine, Pairing, is_wide_float};
 use crate::measure::{Subject, measure};
 use crate::report::{Explanation, Record, Role};
 use crate::rule::Elements;
@@ -17,6 +18,7 @@ use crate::rules::Rules;
 /// Makes cases of records.
 pub(super) struct Cases<'a> {
     engine: &'a dyn Engine,
+    graph: &'a Graph,
     rules: &'a Rules,
     parts: Parts<'a>,
 }
@@ -24,6 +26,8 @@ pub(super) struct Cases<'a> {
 /// A tensor that differs from its golden, computed from the golden's own tensors.
 pub(super) struct Case<'a> {
     engine: &'a dyn Engine,
+    /// The whole model.
+    pub(super) whole: &'a Graph,
     pub(super) record: &'a Record,
     /// What the model makes.
     pub(super) got: Tensor,
@@ -32,6 +36,8 @@ pub(super) struct Case<'a> {
     elements: Elements,
     /// The nodes that make it; `None` for inputs and what stands in the file.
     pub(super) part: Option<Part>,
+    /// The nodes from before the last quantizer on, where the golden has the codes that the quantizer makes.
+    wider: Option<Part>,
     tail: OnceCell<Option<Tail>>,
     numbers: OnceCell<Option<Numbers>>,
     differing: OnceCell<Option<u64>>,
@@ -45,23 +51,25 @@ impl<'a> Cases<'a> {
         rules: &'a Rules,
         records: &'a [Record],
     ) -> Self {
-        Self { engine, rules, parts: Parts::new(engine, graph, pairing, records) }
+        Self { engine, graph, rules, parts: Parts::new(engine, graph, pairing, records) }
     }
 
     /// `None` where it cannot be computed by itself: in the body of a loop, or where the golden cannot be read again.
     pub(super) fn case(&self, record: &'a Record) -> Option<Case<'a>> {
-        let (got, part) = match record.role {
-            Role::Input => (self.engine.input(&record.name)?.into_tensor().ok()?, None),
-            Role::Parameter => (self.parts.parameter(&record.name)?, None),
+        let (got, part, wider) = match record.role {
+            Role::Input => (self.engine.input(&record.name)?.into_tensor().ok()?, None, None),
+            Role::Parameter => (self.parts.parameter(&record.name)?, None, None),
             _ => {
                 let part = self.parts.part(record)?;
-                (part.evaluate(self.engine, None)?, Some(part))
+                let wider = self.parts.from_before_the_quantizer(record);
+                (part.evaluate(self.engine, None)?, Some(part), wider)
             }
         };
         let want = self.parts.golden(record, &got)?;
         let rule = self.rules.rule_for(&record.name, record.kind, is_wide_float(got.dtype()));
         Some(Case {
             engine: self.engine,
+            whole: self.graph,
             record,
             got,
             want,
@@ -74,6 +82,7 @@ impl<'a> Cases<'a> {
                 elements => elements,
             },
             part,
+            wider,
             tail: OnceCell::new(),
             numbers: OnceCell::new(),
             differing: OnceCell::new(),
@@ -103,6 +112,12 @@ impl Case<'_> {
         self.differing.get_or_init(count).unwrap_or(self.want.len() as u64)
     }
 
+    /// Whether the tensor is the same in every run.
+    pub(super) fn is_constant(&self) -> bool {
+        let id = self.whole.by_name().get(self.record.name.as_str()).copied();
+        id.is_some_and(|id| Constants::of(self.whole).contains(id))
+    }
+
     /// Both tensors as numbers and as codes, where they have the same shape.
     pub(super) fn numbers(&self) -> Option<&Numbers> {
         let make = || Numbers::of(&self.got, &self.want, self.record);
@@ -111,7 +126,12 @@ impl Case<'_> {
 
     /// The last quantizer before the tensor, and what it quantizes.
     pub(super) fn tail(&self) -> Option<&Tail> {
-        let make = || Tail::of(self.part.as_ref()?, self.engine, &self.got);
+        let of = |part: &Part| Tail::of(part, self.engine, &self.got, true);
+        let apart = |part: &Part| Tail::of(&decomposed(part)?, self.engine, &self.got, false);
+        let make = || {
+            let part = self.part.as_ref()?;
+            of(part).or_else(|| self.wider.as_ref().and_then(of)).or_else(|| apart(part))
+        };
         self.tail.get_or_init(make).as_ref()
     }
 
@@ -167,6 +187,8 @@ impl Case<'_> {
 
     /// `--vary` for the last quantizer.
     pub(super) fn vary_option(&self, word: &str) -> Option<String> {
+        // Operators on codes are varied here alone.
+        self.tail().filter(|tail| tail.own)?;
         let option = if Round::from_name(word).is_some() { "--round" } else { "--vary" };
         Some(format!("{option} '{}={word}'", globset::escape(&self.tail()?.quantizer)))
     }

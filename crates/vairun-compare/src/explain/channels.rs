@@ -10,6 +10,9 @@ use crate::report::Explanation;
 /// More slices than this are not compared each with each.
 const MOST: usize = 4096;
 
+/// Slices of so many elements that vary are not equal by chance.
+const LONG: usize = 16;
+
 pub(super) fn test(case: &Case) -> Option<Explanation> {
     let numbers = case.numbers()?;
     let rank = case.got.rank();
@@ -25,14 +28,20 @@ fn along(case: &Case, numbers: &Numbers, axis: usize) -> Option<Explanation> {
         return None;
     }
     let order = order(case, numbers, &layout)?;
-    let what = match axis {
-        0 => "items of the batch",
-        1 => "channels",
-        _ => "slices",
+    let (cause, what) = match axis {
+        // Weights, and what has no batch, begin with their channels.
+        0 if case.got.rank() > 1 && !case.is_constant() => ("batch", "items of the batch"),
+        1 => ("channel_order", "channels"),
+        _ => ("channel_order", "slices"),
     };
     let reversed = order.iter().rev().copied().eq(0..count);
-    case.explanation("channel_order", 0, None, || {
-        if reversed {
+    let mut distinct = order.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    case.explanation(cause, 0, None, || {
+        if distinct.len() == 1 {
+            format!("all {what} (dimension {axis}) of the golden are the model's {}", order[0])
+        } else if reversed {
             let bgr = if count == 3 { " (BGR in place of RGB)" } else { "" };
             format!("the {what} (dimension {axis}) stand in reversed order{bgr}")
         } else {
@@ -63,12 +72,35 @@ fn order(case: &Case, numbers: &Numbers, layout: &Layout) -> Option<Vec<usize>> 
         }
     };
     let order = want.iter().enumerate().map(find).collect::<Option<Vec<_>>>()?;
-    // Equal slices stand for each other; but a golden that repeats one slice is no order.
-    let mut distinct = order.clone();
+    let moved = order.iter().enumerate().any(|(i, &from)| i != from);
+    (moved && is_order(&got, &want, &order, key)).then_some(order)
+}
+
+/// Whether the golden may be the model's slices in another order, not only equal to some of them by chance.
+fn is_order(
+    got: &[Vec<f64>],
+    want: &[Vec<f64>],
+    order: &[usize],
+    key: impl Fn(&[f64]) -> Vec<u64>,
+) -> bool {
+    // Each slice is there as often as in the model.
+    let mut keys = [got, want].map(|side| side.iter().map(|slice| key(slice)).collect::<Vec<_>>());
+    keys.iter_mut().for_each(|keys| keys.sort_unstable());
+    if keys[0] == keys[1] {
+        return true;
+    }
+    let mut distinct = order.to_vec();
     distinct.sort_unstable();
     distinct.dedup();
-    let moved = order.iter().enumerate().any(|(i, &from)| i != from);
-    (moved && distinct.len() * 2 > order.len()).then_some(order)
+    if distinct.len() == order.len() {
+        return true;
+    }
+    // Some are there twice, in place of others: then they must be long enough not to be equal by chance.
+    let telling = |slice: &Vec<f64>| slice.len() >= LONG && slice.iter().any(|x| *x != slice[0]);
+    let in_place = order.iter().enumerate().filter(|&(i, &from)| i == from).count();
+    let moved = want.iter().zip(order).enumerate().filter(|(i, (_, from))| *i != **from);
+    in_place + 1 < order.len() && moved.clone().all(|(_, (slice, _))| telling(slice))
+        || distinct.len() == 1 && want.iter().all(telling)
 }
 
 fn slices(data: &[f64], layout: &Layout) -> Vec<Vec<f64>> {

@@ -29,6 +29,12 @@ pub(super) fn test(case: &Case) -> Option<Explanation> {
         ),
         (
             "clip_order",
+            "clip-first-only",
+            range(Beyond::ClipFirstOnly),
+            "codes are clipped before the zero point is added, and not after it",
+        ),
+        (
+            "clip_order",
             "move-clip",
             Variation { moves_clip: true, ..plain },
             "the clip and the conversion to 32 bits change places",

@@ -8,6 +8,9 @@ use crate::report::Explanation;
 /// How far a shift is looked for.
 const FURTHEST: isize = 4;
 
+/// More places for a part than this are not tried.
+const MOST: usize = 1 << 14;
+
 pub(super) fn test(case: &Case) -> Option<Explanation> {
     let (got, want) = (case.got.shape(), case.want.shape());
     if got.len() != want.len() || got.is_empty() {
@@ -31,17 +34,13 @@ fn part(case: &Case, golden_is_part: bool) -> Option<Explanation> {
     let (small, large) =
         if golden_is_part { (&case.want, &case.got) } else { (&case.got, &case.want) };
     let (a, b) = (lanes::to_f64(small)?, lanes::to_f64(large)?);
-    let pairs = || small.shape().iter().zip(large.shape());
-    let first = vec![0; small.rank()];
-    let middle: Vec<usize> = pairs().map(|(s, l)| (l - s) / 2).collect();
-    let last: Vec<usize> = pairs().map(|(s, l)| l - s).collect();
-    let from = [first, middle, last].into_iter().find(|from| {
+    let from = places(small.shape(), large.shape()).into_iter().find(|from| {
         (0..a.len()).all(|i| {
             let place = place_in(i, small.shape(), large.shape(), from);
             same(case.record.kind, a[i], b[place])
         })
     })?;
-    let batch = small.shape()[1..] == large.shape()[1..];
+    let batch = small.rank() > 1 && small.shape()[1..] == large.shape()[1..];
     let (who, whose) = if golden_is_part {
         ("the golden", "the model's tensor")
     } else {
@@ -56,6 +55,25 @@ fn part(case: &Case, golden_is_part: bool) -> Option<Explanation> {
     })
 }
 
+/// Where the smaller one may begin in the larger one: the first place, the middle, the last, then any.
+fn places(small: &[usize], large: &[usize]) -> Vec<Vec<usize>> {
+    let room: Vec<usize> = small.iter().zip(large).map(|(s, l)| l - s).collect();
+    let mut places =
+        vec![vec![0; room.len()], room.iter().map(|free| free / 2).collect(), room.clone()];
+    let count = room.iter().try_fold(1usize, |n, free| n.checked_mul(free + 1));
+    if count.is_some_and(|count| count <= MOST) {
+        let mut all = vec![Vec::new()];
+        for free in room {
+            let longer = |place: Vec<usize>| {
+                (0..=free).map(move |at| place.iter().copied().chain([at]).collect())
+            };
+            all = all.into_iter().flat_map(longer).collect::<Vec<Vec<usize>>>();
+        }
+        places.extend(all);
+    }
+    places
+}
+
 fn place_in(mut i: usize, small: &[usize], large: &[usize], from: &[usize]) -> usize {
     let (mut place, mut stride) = (0, 1);
     for axis in (0..small.len()).rev() {
@@ -66,21 +84,50 @@ fn place_in(mut i: usize, small: &[usize], large: &[usize], from: &[usize]) -> u
     place
 }
 
+/// A tensor as pictures: how many, their rows and columns, and the elements at each place.
+#[derive(Clone, Copy)]
+struct Pictures {
+    count: usize,
+    rows: usize,
+    columns: usize,
+    depth: usize,
+}
+
+impl Pictures {
+    /// Channels before height and width, or behind them.
+    fn of(shape: &[usize]) -> Vec<Self> {
+        let mut found = Vec::new();
+        if let [count @ .., rows, columns] = shape
+            && !count.is_empty()
+        {
+            let (rows, columns) = (*rows, *columns);
+            found.push(Self { count: count.iter().product(), rows, columns, depth: 1 });
+        }
+        if let [count, rows, columns, depth] = *shape {
+            found.push(Self { count, rows, columns, depth });
+        }
+        found.retain(|pictures| pictures.rows >= 4 && pictures.columns >= 4);
+        found
+    }
+
+    fn place(&self, picture: usize, row: usize, column: usize) -> usize {
+        ((picture * self.rows + row) * self.columns + column) * self.depth
+    }
+}
+
 /// The same picture, moved by some rows or columns.
 fn shifted(case: &Case) -> Option<Explanation> {
     let numbers = case.numbers()?;
-    let shape = case.got.shape();
-    let (rows, columns) = (*shape.get(shape.len().checked_sub(2)?)?, *shape.last()?);
-    if shape.len() < 3 || rows < 4 || columns < 4 {
-        return None;
-    }
     let mut shifts: Vec<(isize, isize)> =
         (-FURTHEST..=FURTHEST).flat_map(|y| (-FURTHEST..=FURTHEST).map(move |x| (y, x))).collect();
     shifts.retain(|&shift| shift != (0, 0));
     shifts.sort_by_key(|(y, x)| y.abs() + x.abs());
-    let (y, x) = shifts.into_iter().find(|&shift| {
-        fits(shift, (rows, columns))
-            && overlap_is_same(case, &numbers.got, &numbers.want, (rows, columns), shift)
+    let (y, x) = Pictures::of(case.got.shape()).into_iter().find_map(|pictures| {
+        let mut shifts = shifts.iter().copied();
+        shifts.find(|&shift| {
+            fits(shift, &pictures)
+                && overlap_is_same(case, &numbers.got, &numbers.want, &pictures, shift)
+        })
     })?;
     let text = format!(
         "the golden is the model's tensor shifted by {y} rows and {x} columns: another crop or padding"
@@ -89,34 +136,35 @@ fn shifted(case: &Case) -> Option<Explanation> {
 }
 
 /// Whether most of the picture is left to compare.
-fn fits((y, x): (isize, isize), (rows, columns): (usize, usize)) -> bool {
-    y.unsigned_abs() * 2 < rows && x.unsigned_abs() * 2 < columns
+fn fits((y, x): (isize, isize), pictures: &Pictures) -> bool {
+    y.unsigned_abs() * 2 < pictures.rows && x.unsigned_abs() * 2 < pictures.columns
 }
 
 fn overlap_is_same(
     case: &Case,
     got: &[f64],
     want: &[f64],
-    (rows, columns): (usize, usize),
+    pictures: &Pictures,
     (y, x): (isize, isize),
 ) -> bool {
     let mut varied = false;
-    for plane in 0..got.len() / (rows * columns) {
-        let base = plane * rows * columns;
-        for row in 0..rows {
-            for column in 0..columns {
-                let (Some(r), Some(c)) = (row.checked_add_signed(y), column.checked_add_signed(x))
-                else {
-                    continue;
-                };
-                if r >= rows || c >= columns {
-                    continue;
+    for picture in 0..pictures.count {
+        let first = got[pictures.place(picture, 0, 0)];
+        for row in 0..pictures.rows {
+            let Some(r) = row.checked_add_signed(y).filter(|r| *r < pictures.rows) else {
+                continue;
+            };
+            for column in 0..pictures.columns {
+                let c = column.checked_add_signed(x).filter(|c| *c < pictures.columns);
+                let Some(c) = c else { continue };
+                let (from, to) =
+                    (pictures.place(picture, row, column), pictures.place(picture, r, c));
+                for k in 0..pictures.depth {
+                    if !same(case.record.kind, got[from + k], want[to + k]) {
+                        return false;
+                    }
+                    varied |= got[from + k] != first;
                 }
-                let (a, b) = (got[base + row * columns + column], want[base + r * columns + c]);
-                if !same(case.record.kind, a, b) {
-                    return false;
-                }
-                varied |= a != got[base];
             }
         }
     }

@@ -6,10 +6,12 @@
 
 mod accumulation;
 mod activation;
+mod bias;
 mod case;
 mod channels;
 mod clip;
 mod crop;
+mod decomposed;
 mod layout;
 mod leaky;
 mod numbers;
@@ -39,7 +41,7 @@ pub use sweep::{Sweep, SweepRow, sweep};
 type Test = fn(&Case) -> Option<Explanation>;
 
 /// All of them. What is certain when it holds stands before what may hold by chance.
-const TESTS: [Test; 17] = [
+const TESTS: [Test; 21] = [
     zero::test,
     layout::test,
     crop::test,
@@ -50,13 +52,17 @@ const TESTS: [Test; 17] = [
     rounding::test,
     zero_point::test,
     clip::test,
+    pool_factor::test,
     ratio::test,
     per_axis::test,
     leaky::test,
-    pool_factor::test,
     activation::test,
+    bias::test,
+    preprocessing::first_layer,
+    preprocessing::first_quantizer,
+    preprocessing::passed_on,
+    zero::other,
     reciprocal::test,
-    accumulation::test,
 ];
 
 /// More explanations than this say nothing.
@@ -101,7 +107,12 @@ fn needs_explanation(record: &crate::Record) -> bool {
 }
 
 fn diagnose(case: &Case) -> Diagnosis {
-    let explanations = TESTS.iter().filter_map(|test| test(case)).take(MOST).collect();
+    let mut explanations: Vec<Explanation> =
+        TESTS.iter().filter_map(|test| test(case)).take(MOST).collect();
+    // What is true of many differences says something where nothing else does.
+    if explanations.is_empty() {
+        explanations.extend(accumulation::test(case).or_else(|| preprocessing::otherwise(case)));
+    }
     let (from, nodes) = case.route();
     Diagnosis { from, nodes, explanations }
 }

@@ -35,7 +35,13 @@ fn in_codes(case: &Case, codes: &Codes) -> Option<Explanation> {
         .map_or(left, |by_quantizer| by_quantizer.min(left));
     let proof = case.vary_option(&format!("zero-point{offset:+}"));
     case.explanation("constant_offset", left, proof, || {
+        let zero_points = case.record.quantizer.iter().flat_map(|quantizer| &quantizer.zero_point);
+        let is_zero_point =
+            zero_points.into_iter().any(|&zero| zero != 0 && zero.abs() == offset.abs());
         let view = match offset.unsigned_abs() {
+            _ if is_zero_point => {
+                ": the zero point, which one side has not added or has added twice"
+            }
             128 | 32768 | 8 => ": signed codes in place of unsigned ones, or the reverse",
             _ => ": another zero point",
         };

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use vairun_graph::{Graph, ValueId};
 use vairun_numeric::variation::Variation;
+use vairun_ops::quant::varied::is_varied;
 use vairun_tensor::{DType, Dequantized, Tensor, Value};
 
 use crate::check::{Constants, Engine, Pairing, substitute, with_constants};
@@ -77,11 +78,36 @@ impl<'a> Parts<'a> {
 
     /// The nodes that make the tensor of a record from what the golden has.
     pub(super) fn part(&self, record: &Record) -> Option<Part> {
+        self.part_through(record, &HashSet::new())
+    }
+
+    /// The same from before the last quantizer on, where the golden has the codes that it makes: the tensor only passes
+    /// them on. `None` where there is no such quantizer.
+    pub(super) fn from_before_the_quantizer(&self, record: &Record) -> Option<Part> {
+        let id = *self.graph.by_name().get(record.name.as_str())?;
+        let producers = self.graph.producers();
+        let constants = Constants::of(self.graph);
+        let mut passed = HashSet::new();
+        let mut at = id;
+        loop {
+            let node = &self.graph.nodes[producers[at.index()]?];
+            if is_varied(&node.op) {
+                // The part ends there anyway where the quantizer makes the tensor itself.
+                return (at != id).then(|| self.part_through(record, &passed))?;
+            }
+            let mut moving = node.reads().filter(|&id| !constants.contains(id));
+            at = moving.next().filter(|_| moving.next().is_none())?;
+            passed.insert(at);
+        }
+    }
+
+    /// The nodes that make the tensor of a record from what the golden has, but for the tensors `passed`.
+    fn part_through(&self, record: &Record, passed: &HashSet<ValueId>) -> Option<Part> {
         let names = self.graph.by_name();
         let id = *names.get(record.name.as_str())?;
         let constant = Constants::of(self.graph).contains(id);
         let graph = if constant { self.graph } else { &self.given };
-        let from = if constant { HashMap::new() } else { self.frontier(graph, id) };
+        let from = if constant { HashMap::new() } else { self.frontier(graph, id, passed) };
         let mut cut: Vec<&str> = from.keys().map(|&id| graph.name_of(id)).collect();
         cut.sort_unstable();
         let part = graph.extract(&cut, &[&record.name]).ok()?;
@@ -100,7 +126,12 @@ impl<'a> Parts<'a> {
     }
 
     /// The golden's tensors from which `target` is computed.
-    fn frontier(&self, graph: &Graph, target: ValueId) -> HashMap<ValueId, Tensor> {
+    fn frontier(
+        &self,
+        graph: &Graph,
+        target: ValueId,
+        passed: &HashSet<ValueId>,
+    ) -> HashMap<ValueId, Tensor> {
         let producers = graph.producers();
         let constants = Constants::of(graph);
         let mut found = HashMap::new();
@@ -113,6 +144,7 @@ impl<'a> Parts<'a> {
                 continue;
             }
             let record = self.records.get(graph.name_of(id));
+            let record = record.filter(|_| !passed.contains(&id));
             let usable = record.filter(|record| record.role != Role::Parameter);
             if let Some(tensor) = usable.and_then(|record| self.golden_value(record)) {
                 found.insert(id, tensor);

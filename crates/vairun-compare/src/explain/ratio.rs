@@ -10,27 +10,66 @@ use crate::report::Explanation;
 const FURTHEST: i32 = 8;
 
 pub(super) fn test(case: &Case) -> Option<Explanation> {
-    in_numbers(case, case.numbers()?).or_else(|| by_quantizer(case))
+    let numbers = case.numbers()?;
+    in_numbers(case, numbers).or_else(|| by_quantizer(case)).or_else(|| in_codes(case, numbers))
 }
 
 fn in_numbers(case: &Case, numbers: &Numbers) -> Option<Explanation> {
-    let largest = numbers.pairs().max_by(|a, b| a.0.abs().total_cmp(&b.0.abs()))?;
-    let ratio = largest.1 / largest.0;
-    if !ratio.is_finite() || ratio == 0.0 || (ratio - 1.0).abs() < 1e-6 || numbers.got.len() < 2 {
-        return None;
-    }
-    // The sample with the largest magnitude may be the one that is clipped: the median of the others is asked too.
-    let ratio = snapped(ratio);
-    let left = numbers.pairs().filter(|&(got, want)| !numbers.same(got * ratio, want)).count();
+    let (ratio, left) = ratios(numbers)
+        .into_iter()
+        .map(|ratio| {
+            (ratio, numbers.pairs().filter(move |&(got, want)| !numbers.same(got * ratio, want)))
+        })
+        .map(|(ratio, other)| (ratio, other.count() as u64))
+        .find(|(_, left)| case.holds(*left))?;
     let exponent = ratio.abs().log2();
     let power = exponent == exponent.round() && ratio > 0.0;
     let proof = power.then(|| case.vary_option(&format!("scale*2^{}", -exponent))).flatten();
-    case.explanation("constant_ratio", left as u64, proof, || {
+    case.explanation("constant_ratio", left, proof, || {
         if power {
             format!("every element of the golden is 2^{exponent} times the model's: the fix position differs by {}", exponent.abs())
         } else {
             format!("every element of the golden is {ratio:.6} times the model's: a factor is missing or applied twice")
         }
+    })
+}
+
+/// Ratios that all elements may have: that of the largest element, and the middle one of all.
+fn ratios(numbers: &Numbers) -> Vec<f64> {
+    if numbers.got.len() < 2 {
+        return Vec::new();
+    }
+    let ratio = |(got, want): (f64, f64)| want / got;
+    let largest = numbers.pairs().max_by(|a, b| a.0.abs().total_cmp(&b.0.abs())).map(ratio);
+    // The largest may be the one that is cut off.
+    let sized = |(got, want): &(f64, f64)| *got != 0.0 && *want != 0.0;
+    let mut all: Vec<f64> = numbers.pairs().filter(sized).map(ratio).collect();
+    all.sort_by(f64::total_cmp);
+    let middle = all.get(all.len() / 2).copied();
+    let usable = |ratio: &f64| ratio.is_finite() && *ratio != 0.0 && (ratio - 1.0).abs() >= 1e-6;
+    largest.into_iter().chain(middle).filter(usable).map(snapped).collect()
+}
+
+/// The codes themselves were shifted, and rounded and clipped once more.
+fn in_codes(case: &Case, numbers: &Numbers) -> Option<Explanation> {
+    let codes = numbers.codes.as_ref()?;
+    let zero_points = [0, case.record.quantizer.as_ref().map_or(0, |q| q.zero_point[0])];
+    let clip = |code: f64| match codes.range {
+        Some([low, high]) => code.clamp(low as f64, high as f64),
+        None => code,
+    };
+    let roundings: [fn(f64) -> f64; 4] = [f64::floor, f64::trunc, f64::round, f64::round_ties_even];
+    let exponents = (1..=FURTHEST).flat_map(|n| [n, -n]);
+    exponents.flat_map(|n| zero_points.map(|zero| (n, zero as f64))).find_map(|(exponent, zero)| {
+        let factor = 2f64.powi(exponent);
+        let left = |round: fn(f64) -> f64| {
+            let shifted = |code: i64| clip(round((code as f64 - zero) * factor) + zero);
+            codes.pairs().filter(|&(got, want)| shifted(got) != want as f64).count() as u64
+        };
+        let left = roundings.map(left).into_iter().min().unwrap_or(u64::MAX);
+        case.explanation("constant_ratio", left, None, || {
+            format!("every code of the golden is the model's times 2^{exponent}, rounded and clipped again: the fix position differs by {}", exponent.abs())
+        })
     })
 }
 

@@ -7,7 +7,16 @@ use super::case::Case;
 use crate::report::Explanation;
 
 pub(super) fn test(case: &Case) -> Option<Explanation> {
-    by_last_quantizer(case).or_else(|| throughout(case))
+    by_last_quantizer(case).or_else(|| truncated(case)).or_else(|| throughout(case))
+}
+
+/// Rounded toward zero, as a cast does.
+fn truncated(case: &Case) -> Option<Explanation> {
+    let left = case.left_by(&Variation { truncates: true, ..Variation::default() })?;
+    let proof = case.vary_option("truncate");
+    case.explanation("rounding", left, proof, || {
+        format!("truncated (rounded toward zero, as a cast in C does): {left} differences")
+    })
 }
 
 fn by_last_quantizer(case: &Case) -> Option<Explanation> {
@@ -40,13 +49,15 @@ fn throughout(case: &Case) -> Option<Explanation> {
     })
 }
 
-/// The rules that leave the fewest differences, and these.
+/// The rules that leave the fewest differences, the most usual first, and these.
 fn best(case: &Case, tried: Vec<(Round, u64)>) -> Option<(Vec<Round>, u64)> {
     let least = tried.iter().map(|(_, left)| *left).min().filter(|left| case.holds(*left))?;
-    Some((
-        tried.into_iter().filter(|(_, left)| *left == least).map(|(round, _)| round).collect(),
-        least,
-    ))
+    let fits = tried.into_iter().filter(|(_, left)| *left == least).map(|(round, _)| round);
+    let mut rounds: Vec<Round> = fits.collect();
+    let usual = [Round::HalfEven, Round::HalfUp, Round::HalfAway, Round::Floor];
+    rounds
+        .sort_by_key(|round| usual.iter().position(|other| other == round).unwrap_or(usual.len()));
+    Some((rounds, least))
 }
 
 /// Whether every difference is on a tie: the two rules that differ in ties alone differ there.
