@@ -67,6 +67,54 @@ fn without_the_exported_module_the_order_of_the_nodes_is_enough() {
     assert_eq!((ended.code, unmatched(&report)), (Some(0), vec![]), "{ended:?}");
 }
 
+/// Exporters before torch 1.13 call nodes `Conv_12` and tensors by numbers: scales, shapes and order are all that is left.
+#[test]
+fn where_names_are_numbers_structure_is_enough() {
+    let Some(folder) = shared("golden/exported/vai8") else { return };
+    let mut model = vairun::Model::open(folder.join("TinyRes_int.onnx")).unwrap().source().clone();
+    let graph = &mut model.graph;
+    for (i, value) in graph.values.iter_mut().enumerate() {
+        value.name = i.to_string();
+    }
+    for (i, node) in graph.nodes.iter_mut().enumerate() {
+        node.name = format!("{}_{i}", node.op.op_type);
+    }
+    let scene = Scene::new();
+    scene.write("numbers.onnx", &vairun_onnx::write(&model).unwrap());
+    copy(&folder.join("deploy_check_data_int/TinyRes"), &scene.path("dump/TinyRes"));
+    for file in ["TinyRes.py", "quant_info.json"] {
+        fs::copy(folder.join(file), scene.path(file)).unwrap();
+    }
+    let input = scene.path("dump/TinyRes/TinyRes__input_0.bin");
+    // NHWC in the dump: the input is given as the model has it.
+    let bytes = fs::read(input).unwrap();
+    let values: Vec<f32> =
+        bytes.chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+    let x = Tensor::new(&[1, 32, 32, 3], values).unwrap();
+    let x = channels_first(&x);
+    let name = model.graph.name_of(model.graph.inputs[0]).to_owned();
+    vairun::tensor::files::write_npz(&scene.path("x.npz"), [(name.as_str(), &x)]).unwrap();
+    let (ended, report) = check(&scene, "numbers.onnx", "-i x.npz --golden dump");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let records = report["records"].as_array().unwrap();
+    let by_structure = |record: &&Json| {
+        record["golden"]["matched_by"].as_str().is_some_and(|how| how.starts_with("structure"))
+    };
+    let codes = |record: &&Json| record["golden"]["name"].as_str().unwrap().ends_with("_fix");
+    let matched = records.iter().filter(by_structure).filter(codes).count();
+    // All twelve quantized activations of the dump.
+    assert_eq!(matched, 12, "{}", ended.stdout);
+}
+
+/// The picture with channels before height and width.
+fn channels_first(tensor: &Tensor) -> Tensor {
+    let &[n, h, w, c] = tensor.shape() else { panic!("{:?}", tensor.shape()) };
+    let data = tensor.as_slice::<f32>().unwrap();
+    let places = (0..data.len()).map(|p| (p / (c * h * w), p / (h * w) % c, p % (h * w)));
+    let picked = places.map(|(b, k, place)| data[(b * h * w + place) * c + k]).collect();
+    Tensor::new(&[n, c, h, w], picked).unwrap()
+}
+
 #[test]
 fn a_wrong_code_in_a_deploy_check_is_named() {
     let Some(folder) = shared("golden/exported/vai8") else { return };

@@ -6,8 +6,8 @@ use vairun::graph::Dim;
 use vairun::{Model, Port, Tensor, Value};
 use vairun_compare::golden::open_all;
 use vairun_compare::{
-    GoldenSource, Kind, Matcher, MemoryGolden, Mode, NameMap, Names, Pairing, Report, Rules,
-    Settings, Sweep, cast, sweep,
+    GoldenSource, Kind, Matcher, MemoryGolden, Mode, NameMap, Pairing, Report, Rules, Settings,
+    Sweep, cast, outlines, sweep,
 };
 
 use super::check_xmodel;
@@ -105,7 +105,7 @@ fn run(
     let model = args.model.load()?;
     let graph = &model.source().graph;
     let map = name_map(args, golden.as_ref())?;
-    let pairing = Matcher::new(graph, golden.as_ref(), &map);
+    let mut pairing = Matcher::new(graph, golden.as_ref(), &map);
     let given = gather(args, &model, golden.as_ref(), &pairing)?;
     let engine = ModelEngine {
         builder: args.model.builder(),
@@ -113,6 +113,9 @@ fn run(
         model: model.clone(),
         inputs: bind(&given),
     };
+    if pairing.needs_structure() {
+        pairing.match_structure(&outlines(&engine, graph).map_err(failed)?);
+    }
     let mode = match (args.isolated, args.cumulative) {
         (true, _) => Mode::Isolated,
         (_, true) => Mode::Cumulative,
@@ -157,7 +160,8 @@ fn against_xmodel(
     let sides = check_xmodel::Sides { args: &args.model, golden, strict: args.strict };
     let model = sides.model()?;
     let none = MemoryGolden::default();
-    let given = gather(args, &model, &none, &Names::new(&none, &model.source().graph))?;
+    let map = NameMap::default();
+    let given = gather(args, &model, &none, &Matcher::new(&model.source().graph, &none, &map))?;
     let progress = Progress::start("checking", None, global);
     let mut report = sides.compare(&model, &given)?;
     drop(progress);

@@ -7,7 +7,7 @@ use clap::Args;
 use vairun::graph::{Dim, ExtractError, Graph, ValueId};
 use vairun::{Model, NodeEvent, Observer, ObserverError, Value};
 use vairun_compare::golden::open_all;
-use vairun_compare::{Names, Pairing, Quantizers, cast};
+use vairun_compare::{Matcher, NameMap, Quantizers, cast};
 
 use crate::args::{Global, ModelArgs};
 use crate::closest::closest;
@@ -113,7 +113,8 @@ fn take_golden(
     }
     let golden = open_all(&args.golden).map_err(Failure::input)?;
     let graph = &model.source().graph;
-    let pairing = Names::new(golden.as_ref(), graph);
+    let map = NameMap::default();
+    let pairing = Matcher::new(graph, golden.as_ref(), &map);
     let quantizers = Quantizers::of(graph);
     let mut lacking = Vec::new();
     for name in part.inputs.iter().chain(&part.outputs).map(|&id| part.name_of(id)) {
@@ -126,7 +127,7 @@ fn take_golden(
         let found = pairing
             .read(index, name, &made, kind, quantizer.as_ref())
             .map_err(Failure::input)?
-            .tensor;
+            .0;
         let value = cast(&found, made.dtype()).unwrap_or(found);
         seen.insert(name.to_owned(), value.into());
     }

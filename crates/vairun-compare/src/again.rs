@@ -29,6 +29,7 @@ fn status(record: &Record) -> Status {
     let pass = |comparison: &Option<Comparison>| comparison.as_ref().map(Comparison::pass);
     match (pass(&record.cumulative), pass(&record.isolated)) {
         (None, None) => Status::Missing,
+        (Some(true), _) => Status::Pass,
         (_, Some(false)) => Status::Guilty,
         (Some(false), Some(true)) => Status::Inherited,
         (Some(false), None) if record.role == Role::Input || record.status == Status::Pass => {

@@ -22,13 +22,11 @@ mod rule;
 mod rules;
 
 pub use around::{Around, Edge, Near};
-pub use check::{
-    Check, Engine, EngineError, Found, Mismatches, Names, Pairing, Settings, cast, check,
-};
+pub use check::{Check, Engine, EngineError, Found, Mismatches, Pairing, Settings, cast, check};
 pub use diff::{Layer, ModelDiff, diff_models, diff_tensors};
 pub use explain::{Sweep, SweepRow, sweep};
 pub use golden::{Content, Entry, GoldenError, GoldenSource, MemoryGolden};
-pub use matching::{Matcher, NameMap, NameMapError};
+pub use matching::{Matcher, NameMap, NameMapError, Outline, outlines};
 pub use measure::{Incomparable, Subject, measure};
 pub use metrics::{Channels, Classes, Element, Metrics, Range, Sides, Steps};
 pub use quantizer::{Kind, Quantizer};

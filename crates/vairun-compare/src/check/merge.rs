@@ -28,6 +28,7 @@ pub(super) fn merge(report: &mut Report, isolated: Vec<Record>, graph: &Graph) {
             }
         }
     }
+    report.notes.extend(contradictions(&report.records));
     report.summarize();
 }
 
@@ -36,11 +37,30 @@ fn status(record: &Record) -> Status {
         comparison.as_ref().map(crate::report::Comparison::pass)
     };
     match (pass(&record.cumulative), pass(&record.isolated)) {
+        // What the model makes is the golden's. That the golden's own tensors before it lead elsewhere speaks against
+        // these: they fail themselves.
+        (Some(true), _) => Status::Pass,
         (_, Some(false)) => Status::Guilty,
         (Some(false), Some(true)) => Status::Inherited,
-        (Some(true), _) => Status::Pass,
         _ => record.status,
     }
+}
+
+/// What passes although the golden's own tensors before it lead elsewhere: the golden contradicts itself.
+fn contradictions(records: &[Record]) -> Option<String> {
+    let contradicts = |record: &&Record| {
+        record.pass() && record.isolated.as_ref().is_some_and(|isolated| !isolated.pass())
+    };
+    let mut names = records.iter().filter(contradicts).map(|record| record.name.as_str());
+    let first = names.next()?;
+    let more = match names.count() {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    Some(format!(
+        "the golden contradicts itself: `{first}`{more} is what the model makes, but not what it makes of the golden's \
+         tensors before it; these are stored otherwise rather than computed otherwise"
+    ))
 }
 
 /// A constant is computed from constants of the model alone: it fails by itself unless one that it is computed from

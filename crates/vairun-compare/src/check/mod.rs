@@ -16,7 +16,7 @@ use vairun_graph::Graph;
 use vairun_tensor::{DType, Tensor, Value};
 
 pub(crate) use constants::{Constants, with_constants};
-pub use pairing::{Found, Names, Pairing};
+pub use pairing::{Found, Pairing};
 pub use run::{Engine, EngineError, Settings, check};
 pub use substitute::cast;
 pub(crate) use substitute::substitute;

@@ -10,6 +10,7 @@ use vairun_ops::{
 
 use super::*;
 use crate::golden::MemoryGolden;
+use crate::matching::{Matcher, NameMap};
 use crate::rules::Limit;
 
 struct Scaled(f32);
@@ -57,7 +58,8 @@ fn check(golden: &[(&str, &[f32])], rules: &Rules) -> Report {
     let tensors =
         golden.iter().map(|(name, data)| ((*name).to_owned(), Tensor::vector(data.to_vec())));
     let golden = MemoryGolden::new("golden", tensors);
-    let names = Names::new(&golden, &graph);
+    let map = NameMap::default();
+    let names = Matcher::new(&graph, &golden, &map);
     let mut check = Check::new(&graph, &names, rules);
     let x = Tensor::vector(vec![1f32, 2.0]);
     plan.run(vec![Some(x.into())], Some(&mut check)).unwrap();
@@ -126,7 +128,8 @@ fn what_the_run_did_not_make_is_missing() {
     let graph = graph();
     let golden = MemoryGolden::new("golden", [("d".to_owned(), Tensor::scalar(1f32))]);
     let rules = Rules::new();
-    let names = Names::new(&golden, &graph);
+    let map = NameMap::default();
+    let names = Matcher::new(&graph, &golden, &map);
     let report = Check::new(&graph, &names, &rules).finish("model.onnx").unwrap();
     assert!(!report.passed());
     assert_eq!(report.records[0].status, Status::Missing);

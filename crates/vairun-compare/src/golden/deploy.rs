@@ -28,7 +28,7 @@ pub(super) fn recognise(title: &str, folder: &Path, files: &[Found]) -> Option<F
         };
         let nodes = nodes(&list.path);
         let companion = Companion::find(&folder.join(prefix));
-        let names = Names::new(&nodes, &companion);
+        let names = Names::new(&nodes, companion);
         for file in files.iter().filter(beside) {
             if matches!(Form::of(&file.path), Some(Form::Raw | Form::Text)) {
                 golden.add(file.path.clone(), names.entry(&file.stem()[prefix.len()..]));
@@ -63,17 +63,18 @@ struct Names {
     nodes: HashMap<String, (Layer, Option<Vec<usize>>)>,
     /// The same for the path of a layer: that of its parameters without their last part.
     layers: HashMap<String, Layer>,
+    companion: Companion,
 }
 
 /// The number of a node, and its module.
 type Layer = (usize, Option<String>);
 
 impl Names {
-    fn new(nodes: &[Node], companion: &Companion) -> Self {
-        let mut names = Self { nodes: HashMap::new(), layers: HashMap::new() };
+    fn new(nodes: &[Node], companion: Companion) -> Self {
+        let mut names = Self { nodes: HashMap::new(), layers: HashMap::new(), companion };
         for (number, node) in nodes.iter().enumerate() {
             let key = escape(&node.name);
-            let module = companion.module(&key).map(str::to_owned);
+            let module = names.companion.module(&key).map(str::to_owned);
             // A layer that is used twice has its parameters at its first use.
             names
                 .layers
@@ -97,10 +98,13 @@ impl Names {
         if let Some(((number, module), shape)) = self.nodes.get(base) {
             let role = input.map_or(Role::Output, Role::Input);
             entry.hint.part = Some(part(*number, module, role));
+            entry.hint.scales =
+                self.companion.scales(base, Some(*number)).filter(|_| input.is_none()).cloned();
             entry.shape = shape.clone().filter(|_| input.is_none());
         } else if let Some((layer, parameter)) = self.parameter(base) {
             let role = Role::Parameter(parameter.to_owned());
             entry.hint.part = Some(part(layer.0, &layer.1, role));
+            entry.hint.scales = self.companion.scales(base, None).cloned();
         }
         entry
     }
@@ -163,7 +167,7 @@ mod tests {
     fn parameters_belong_to_the_layer_with_the_longest_path() {
         let node = |name: &str| Node { name: name.into(), shape: None };
         let nodes = ["N::N/Conv2d[a]/1", "N::N/Conv2d[a_b]/2", "N::N/Conv2d[c]/3"].map(node);
-        let names = Names::new(&nodes, &Companion::default());
+        let names = Names::new(&nodes, Companion::default());
         let part = |stem: &str| names.entry(stem).hint.part.map(|part| (part.number, part.role));
         assert_eq!(part("N__a_b_weight_fix"), Some((1, Role::Parameter("weight".into()))));
         assert_eq!(part("N__a_bias"), Some((0, Role::Parameter("bias".into()))));

@@ -43,7 +43,7 @@ pub trait GoldenSource: Sync + Send {
 }
 
 /// One tensor of a golden.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Entry {
     /// The name that the golden gives it.
     pub name: String,
@@ -60,7 +60,7 @@ pub struct Entry {
 }
 
 /// What a layout tells of a tensor beyond its name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Hint {
     /// It stands for an input or an output of the model by its number.
     pub place: Option<Place>,
@@ -74,6 +74,8 @@ pub struct Hint {
     pub aliases: Vec<String>,
     /// Which part of the exported network it belongs to.
     pub part: Option<Part>,
+    /// The scales of its codes, where a file beside the dump tells them: one, or one for each channel.
+    pub scales: Option<Vec<f32>>,
 }
 
 /// What the elements of a file are.

@@ -3,7 +3,7 @@
 use super::names::escape;
 
 /// Names that are offered.
-const MOST: usize = 3;
+pub(super) const MOST: usize = 3;
 /// Longer names are compared by their ends alone: that is where names of layers differ.
 const LONGEST: usize = 64;
 

@@ -2,8 +2,9 @@
 //!
 //! Names decide, from the surest to the least: what the user says ([`NameMap`]); the same name; the place among inputs
 //! and outputs; the module that the exporter's files tell; the name as some tool has escaped it; the escaped name
-//! without what tools put before and behind it. Where a step finds several, nothing is guessed: the entry stays
-//! unmatched, with the candidates. Values never decide which tensor is meant.
+//! without what tools put before and behind it; and, for what is left once a run has shown what the tensors look like,
+//! scale, shape and order ([`Matcher::match_structure`]). Where a step finds several, nothing is guessed: the entry
+//! stays unmatched, with the candidates. Values never decide which tensor is meant.
 
 mod closest;
 mod index;
@@ -12,6 +13,7 @@ mod map;
 mod modules;
 mod names;
 mod read;
+mod structure;
 
 use std::collections::HashMap;
 
@@ -26,6 +28,7 @@ use index::Index;
 use modules::Modules;
 
 pub use map::{NameMap, NameMapError};
+pub use structure::{Outline, outlines};
 
 /// A golden whose tensors are matched with those of a graph.
 pub struct Matcher<'a> {
@@ -35,7 +38,12 @@ pub struct Matcher<'a> {
     matches: Vec<Result<Match, Vec<String>>>,
     /// The entries that stand for a tensor, the surest first.
     by_name: HashMap<String, Vec<usize>>,
+    /// For entries without a counterpart the tensors that look the same.
+    alike: HashMap<usize, Vec<String>>,
 }
+
+/// Nothing is less sure than structure.
+const LAST_RANK: usize = 100;
 
 /// The counterpart of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,18 +62,51 @@ impl<'a> Matcher<'a> {
         let modules = Modules::new(graph, golden.entries());
         let search = Search { graph, index: &index, modules: &modules, map };
         let matches: Vec<_> = golden.entries().iter().map(|entry| search.find(entry)).collect();
+        let mut matcher =
+            Self { golden, index, matches, by_name: HashMap::new(), alike: HashMap::new() };
+        matcher.sort_by_name();
+        matcher
+    }
+
+    fn sort_by_name(&mut self) {
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
-        for (i, found) in matches.iter().enumerate() {
+        for (i, found) in self.matches.iter().enumerate() {
             if let Ok(found) = found {
                 by_name.entry(found.name.clone()).or_default().push(i);
             }
         }
+        let entries = self.golden.entries();
         let rank = |i: &usize| {
-            let codes = golden.entries()[*i].hint.elements == Some(Elements::Codes);
-            (matches[*i].as_ref().map_or(usize::MAX, |found| found.rank), !codes)
+            let codes = entries[*i].hint.elements == Some(Elements::Codes);
+            (self.matches[*i].as_ref().map_or(usize::MAX, |found| found.rank), !codes)
         };
         by_name.values_mut().for_each(|entries| entries.sort_by_key(rank));
-        Self { golden, index, matches, by_name }
+        self.by_name = by_name;
+    }
+
+    /// Whether entries are left that their structure may tell: they have a shape and no counterpart.
+    pub fn needs_structure(&self) -> bool {
+        let entries = self.golden.entries().iter().zip(&self.matches);
+        entries.into_iter().any(|(entry, found)| found.is_err() && entry.shape.is_some())
+    }
+
+    /// Pairs what has no counterpart by name with what looks the same: elements, shape and scale, in order.
+    pub fn match_structure(&mut self, outlines: &[Outline]) {
+        let free = |outline: &&Outline| {
+            let name = outline.name();
+            !self.by_name.contains_key(name) && !self.index.is_constant(name)
+        };
+        let outlines: Vec<&Outline> = outlines.iter().filter(free).collect();
+        // What a step could not choose from is left to the user.
+        let undecided = |found: &Result<Match, Vec<String>>| matches!(found, Err(several) if several.is_empty());
+        let open: Vec<usize> =
+            (0..self.matches.len()).filter(|&i| undecided(&self.matches[i])).collect();
+        let found = structure::pair(self.golden.entries(), &open, &outlines, LAST_RANK);
+        for (index, counterpart) in found.matches {
+            self.matches[index] = Ok(counterpart);
+        }
+        self.alike = found.alike;
+        self.sort_by_name();
     }
 
     /// The golden.
@@ -127,7 +168,11 @@ impl<'a> Matcher<'a> {
         match &self.matches[index] {
             Ok(_) => Vec::new(),
             Err(several) if !several.is_empty() => several.clone(),
-            Err(_) => closest::closest(&entry.name, self.index.names()),
+            Err(_) => {
+                let called_so = closest::closest(&entry.name, self.index.names());
+                let alike = self.alike.get(&index).filter(|_| called_so.is_empty());
+                alike.map_or(called_so, |alike| alike.iter().take(closest::MOST).cloned().collect())
+            }
         }
     }
 }

@@ -47,7 +47,19 @@ pub(super) fn read(entry: &Entry, content: Content, target: &Target) -> (Tensor,
         }
     }
     notes.extend(Some(layout).filter(|layout| !layout.is_empty()));
+    notes.extend(other_scale(entry, target));
     (like(tensor, target.made), notes.join(", "))
+}
+
+/// A scale beside the dump that is not the model's: the golden is of another quantization.
+fn other_scale(entry: &Entry, target: &Target) -> Option<String> {
+    let (told, own) = (entry.hint.scales.as_ref()?, target.quantizer?);
+    let differs = told.len() == own.scale.len() && *told != own.scale;
+    differs.then(|| {
+        let told = Quantizer { scale: told.clone(), ..own.clone() };
+        let (told, own) = (told.describe_scale(), own.describe_scale());
+        format!("quant_info.json has the scale {told}, the model {own}")
+    })
 }
 
 fn elements(entry: &Entry, content: Content, target: &Target) -> Elemental {
