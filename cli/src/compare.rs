@@ -68,7 +68,10 @@ pub(crate) fn check_used(rules: &Rules) -> Result<(), Failure> {
     }
 }
 
+/// Columns where there is no terminal: names in files and pipes are whole.
+const UNBOUNDED: usize = 1000;
+
 /// The terminal. Colours are taken out again where there is none.
 pub(crate) fn style() -> Style {
-    Style { width: crate::table::width().unwrap_or(120), color: true, all: false }
+    Style { width: crate::table::width().unwrap_or(UNBOUNDED), color: true, all: false }
 }

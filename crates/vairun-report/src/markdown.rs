@@ -25,7 +25,7 @@ pub fn markdown(report: &Report) -> String {
             text += &format!("\n… and {}\n", plural(failing.len() - ROWS, "more tensor"));
         }
     }
-    text += &report.first_failing().map(|record| first(record, report)).unwrap_or_default();
+    text += &report.first_failing().map(first).unwrap_or_default();
     text += &missing(report);
     if !report.records.is_empty() {
         let all: Vec<_> = report.records.iter().collect();
@@ -63,7 +63,7 @@ fn row(record: &Record) -> [String; 9] {
 }
 
 /// The first tensor that fails, with what was found out about it.
-fn first(record: &Record, report: &Report) -> String {
+fn first(record: &Record) -> String {
     let mut text = format!("\n### First: {}\n\n", code(&record.name));
     text += &format!("{} of node {}. ", words::origin(record), code(&record.node));
     text += &format!("{}.\n\n", words::reasons(record));
@@ -79,7 +79,7 @@ fn first(record: &Record, report: &Report) -> String {
     for explanation in explanations {
         text += &format!("- **why:** {}\n", explanation.text);
         if let Some(proof) = &explanation.proof {
-            text += &format!("  - try {}\n", code(&words::proof(report, proof)));
+            text += &format!("  - to prove it, add {}\n", code(proof));
         }
     }
     text

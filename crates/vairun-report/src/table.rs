@@ -6,6 +6,9 @@ const GAP: usize = 2;
 /// The least width that a cell with an elastic width gets.
 const LEAST: usize = 16;
 
+/// What it gets as long as there are columns that the table can do without: names are worth more than numbers.
+const COMFORTABLE: usize = 34;
+
 /// A table of text, as wide as the terminal at most: one column is shortened, then columns are left out.
 pub(crate) struct Table {
     columns: Vec<Column>,
@@ -76,7 +79,7 @@ impl Table {
         let mut shown: Vec<usize> = (0..self.columns.len()).collect();
         for title in &self.expendable {
             let least = |&i: &usize| match self.columns[i].align {
-                Align::Elastic => LEAST.min(self.widest(i)),
+                Align::Elastic => COMFORTABLE.min(self.widest(i)),
                 _ => self.widest(i),
             };
             let needed = shown.iter().map(|i| GAP + least(i)).sum::<usize>() + self.tail();
@@ -158,7 +161,7 @@ mod tests {
             text.lines().next().unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
         };
         assert_eq!(titles(40), "name a b");
-        assert_eq!(titles(26), "name a");
+        assert_eq!(titles(35), "name a");
         assert_eq!(titles(20), "name");
     }
 

@@ -61,12 +61,38 @@ fn head(report: &Report, style: &Style) -> String {
         (n, differ) => format!("{differ} of {} differ", plural(n, "input")),
     };
     report.notes.iter().for_each(|note| text += &format!("{note}\n"));
+    text += &readings(report);
     let matched = report.records.len();
     text + &format!(
         "{} of {} matched · {inputs}\n",
         matched,
         plural(matched + report.unmatched.len(), "golden tensor")
     )
+}
+
+/// How tensors were matched and read where that was not by the same name and as they are: the ways with their counts.
+fn readings(report: &Report) -> String {
+    let mut ways: Vec<(String, usize)> = Vec::new();
+    for record in &report.records {
+        let golden = &record.golden;
+        let plain = ["", "same name"].contains(&golden.matched_by.as_str());
+        let matched = if plain { "" } else { golden.matched_by.as_str() };
+        let parts = [matched, golden.read_as.as_str()];
+        let way = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
+        match ways.iter_mut().find(|(other, _)| *other == way) {
+            Some((_, count)) => *count += 1,
+            None => ways.push((way, 1)),
+        }
+    }
+    ways.retain(|(way, _)| !way.is_empty());
+    ways.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let shown = ways.iter().take(NAMED);
+    let mut text: String =
+        shown.map(|(way, count)| format!("{}: {way}\n", plural(*count, "tensor"))).collect();
+    if ways.len() > NAMED {
+        text += &format!("and {} other ways (--report FILE.html tells each)\n", ways.len() - NAMED);
+    }
+    text
 }
 
 fn table(report: &Report, style: &Style) -> String {
@@ -227,15 +253,19 @@ pub(crate) fn histogram(bins: &[u64; 9]) -> String {
 fn unmatched(report: &Report, style: &Style) -> String {
     let mut text = String::new();
     for item in report.unmatched.iter().take(NAMED) {
-        let closest = match item.closest.first() {
-            Some(name) => format!(" (closest: {name})"),
-            None => String::new(),
+        let closest = match item.closest.as_slice() {
+            [] => String::new(),
+            some => format!(" (closest: {})", some.join(", ")),
         };
         let line = format!("no counterpart in the model: {}{closest}\n", item.name);
         text += &Tone::Warning.paint(style, &line);
     }
     if report.unmatched.len() > NAMED {
         text += &format!("and {} more\n", report.unmatched.len() - NAMED);
+    }
+    if let Some(item) = report.unmatched.iter().find(|item| !item.closest.is_empty()) {
+        let line = format!("{} = {}", item.name, item.closest[0]);
+        text += &format!("--map FILE says which is which, in lines such as: {line}\n");
     }
     if !report.unchecked_outputs.is_empty() {
         text += &format!("outputs without a golden: {}\n", report.unchecked_outputs.join(", "));

@@ -91,8 +91,3 @@ pub(crate) fn verdict(report: &Report) -> String {
     }
     parts.join(" · ")
 }
-
-/// The command that proves an explanation or lets it pass.
-pub(crate) fn proof(report: &Report, options: &str) -> String {
-    format!("vairun check {} --golden … {options}", report.model)
-}

@@ -78,8 +78,31 @@ fn the_explanation_that_holds_and_its_proof_are_told() {
         Some(vairun_compare::Diagnosis { explanations: vec![explanation], ..Default::default() });
     let text = terminal(&report(vec![equal("x", 0), guilty.clone()]), &Style::default());
     assert!(text.contains("y: rounded half-up instead of half-even: 0 differences"), "{text}");
-    assert!(text.contains("try: vairun check m.onnx --golden … --round 'y=half-up'"), "{text}");
+    assert!(text.contains("to prove it, add: --round 'y=half-up'"), "{text}");
     guilty.diagnosis = Some(vairun_compare::Diagnosis::default());
     let text = terminal(&report(vec![guilty]), &Style::default());
     assert!(text.contains("none of the explanations that were tried holds"), "{text}");
+}
+
+#[test]
+fn what_is_the_same_of_several_tensors_is_told_once() {
+    let guilty = |name: &str, order| {
+        let mut guilty = record(name, order, &[1, 2], &[1, 3]);
+        guilty.status = Status::Guilty;
+        let explanation = vairun_compare::Explanation {
+            cause: "rounding".into(),
+            text: format!("{name} is rounded"),
+            differing: 1,
+            left: 0,
+            proof: Some(format!("--round '{name}=half-up'")),
+        };
+        let explanations = vec![explanation];
+        guilty.diagnosis = Some(vairun_compare::Diagnosis { explanations, ..Default::default() });
+        guilty
+    };
+    let records = vec![guilty("y", 1), guilty("z", 2), guilty("w", 3)];
+    let text = terminal(&report(records), &Style::default());
+    assert!(text.contains("y: y is rounded") && !text.contains("z is rounded"), "{text}");
+    assert!(text.contains("the same of 2 more tensors: z, w"), "{text}");
+    assert!(text.contains("for every quantizer: --round half-up"), "{text}");
 }
