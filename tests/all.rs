@@ -9,6 +9,7 @@ mod cli;
 mod corpus;
 mod digits;
 mod examples;
+mod faults;
 mod fused;
 mod layers;
 mod material;

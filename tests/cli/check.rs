@@ -222,8 +222,8 @@ fn two_models_are_compared_layer_by_layer() {
     scene.run("diff {digits}/digits_float.onnx {digits}/inputs.npz").fails(2);
 }
 
-/// The loop of `polygraphy debug reduce --check`: smaller and smaller models, and a command whose exit code says
-/// whether the fault is still there.
+/// What `polygraphy debug reduce --mode bisect --check vairun check polygraphy_debug.onnx …` does: it makes the outputs of
+/// the model earlier ones, then the inputs later ones, and asks the exit code whether the fault is still there.
 #[test]
 fn the_exit_code_drives_a_reducer() {
     let scene = Scene::new();
@@ -236,24 +236,44 @@ fn the_exit_code_drives_a_reducer() {
     let model = vairun::Model::open(digits("digits_vai.onnx")).unwrap();
     let graph = &model.source().graph;
     let mut moving: std::collections::HashSet<_> = graph.inputs.iter().copied().collect();
-    let mut outputs = Vec::new();
+    let mut tensors = Vec::new();
     for node in graph.nodes.iter() {
         if node.reads().any(|id| moving.contains(&id)) {
             moving.extend(node.writes());
-            outputs.push(graph.name_of(node.outputs[0].unwrap()));
+            tensors.push(graph.name_of(node.outputs[0].unwrap()));
         }
     }
-    let faulty = |output: &str| {
-        scene.run(&format!("extract {MODEL} --to {output} -o polygraphy_debug.onnx -q")).succeeds();
+    let faulty = |part: &str| {
+        let run = format!("extract {MODEL} -i {{digits}}/inputs.npz {part}");
+        scene.run(&format!("{run} -o polygraphy_debug.onnx -q")).succeeds();
         let ended = scene.run("check polygraphy_debug.onnx --golden golden.npz --cumulative -q");
         assert!(matches!(ended.code, Some(0 | 1)), "{}", ended.stderr);
         ended.code == Some(1)
     };
-    // Bisection: everything before the target is right, everything from it on has it.
-    let (mut low, mut high) = (0, outputs.len() - 1);
+    // Everything before the target is right, everything from it on has it.
+    let end = first(0, tensors.len() - 1, |i| faulty(&format!("--to {}", tensors[i])));
+    assert_eq!(tensors[end], target);
+    // The latest input from which the fault still comes.
+    let begin =
+        first(0, end, |i| i == end || !faulty(&format!("--from {} --to {target}", tensors[i])));
+    scene
+        .run(&format!(
+            "extract {MODEL} --from {} --to {target} -o reduced.onnx -q",
+            tensors[begin - 1]
+        ))
+        .succeeds();
+    let reduced = vairun::Model::open(scene.path("reduced.onnx")).unwrap();
+    let nodes = &reduced.source().graph.nodes;
+    let computing: Vec<_> = nodes.iter().filter(|node| node.op.op_type != "Constant").collect();
+    assert_eq!(computing.len(), 1, "{nodes:?}");
+    assert_eq!(computing[0].op.op_type, "QuantizeLinear");
+}
+
+/// The first place from which on `test` holds; it holds at `high`.
+fn first(mut low: usize, mut high: usize, test: impl Fn(usize) -> bool) -> usize {
     while low < high {
         let middle = (low + high) / 2;
-        if faulty(outputs[middle]) { high = middle } else { low = middle + 1 }
+        if test(middle) { high = middle } else { low = middle + 1 }
     }
-    assert_eq!(outputs[low], target);
+    low
 }
