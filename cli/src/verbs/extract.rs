@@ -124,10 +124,8 @@ fn take_golden(
             continue;
         };
         let (kind, quantizer) = quantizers.describe(name, &made);
-        let found = pairing
-            .read(index, name, &made, kind, quantizer.as_ref())
-            .map_err(Failure::input)?
-            .0;
+        let found =
+            pairing.read(index, name, &made, kind, quantizer.as_ref()).map_err(Failure::input)?.0;
         let value = cast(&found, made.dtype()).unwrap_or(found);
         seen.insert(name.to_owned(), value.into());
     }
