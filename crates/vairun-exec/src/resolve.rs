@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex};
 
-use vairun_ops::contraction::Contraction;
+use vairun_ops::contraction::{Contraction, RealOr};
 use vairun_ops::{Attrs, BuildError, NodeSpec, Operator, Provider};
 
 use crate::exact::ExactOr;
@@ -16,7 +16,10 @@ pub(crate) fn resolve(
     let found =
         providers.iter().find_map(|provider| Some((provider.build(spec)?, provider.is_standard())));
     let (float, standard) = found.ok_or(None)?;
-    let float = float.map_err(Some)?;
+    let mut float = float.map_err(Some)?;
+    if standard {
+        float = RealOr::over(float, spec, options.isa).map_err(Some)?;
+    }
     if options.contractions == Contractions::Float {
         return Ok((float, standard));
     }

@@ -12,6 +12,7 @@ pub mod contraction;
 pub mod dense;
 pub mod extended;
 pub mod fixed;
+pub mod float;
 pub mod kernel;
 pub mod linear;
 pub mod mx;

@@ -11,6 +11,8 @@
 //! Source: onnxruntime 1.32 `core/graph/contrib_ops/contrib_defs.cc`, `contrib_ops/cpu/fused_activation.cc`.
 
 use vairun_graph::{Attribute, Attributes, OpId};
+use vairun_numeric::kernel::Isa;
+use vairun_ops::contraction::RealOr;
 use vairun_ops::{
     Attrs, BuildError, Context, Grade, Inputs, NodeSpec, OpEntry, OpError, Operator, Outputs,
     OwnOps, Provider,
@@ -66,7 +68,8 @@ fn plain(
     let spec =
         NodeSpec { op: &op, attributes, inputs: given, outputs: vec![Some("y")], ..spec.clone() };
     let missing = || BuildError::Unsupported(format!("no operator `{name}`"));
-    OwnOps.build(&spec).or_else(|| TractOps.build(&spec)).ok_or_else(missing)?
+    let operator = OwnOps.build(&spec).or_else(|| TractOps.build(&spec)).ok_or_else(missing)??;
+    RealOr::over(operator, &spec, Isa::best())
 }
 
 /// An operator of ONNX on values that are known when it runs.

@@ -86,6 +86,11 @@ impl ConvGeometry {
         self.windows.iter().map(|window| window.kernel).product()
     }
 
+    /// The spatial dimensions of x.
+    pub fn input(&self) -> Vec<usize> {
+        self.windows.iter().map(|window| window.input).collect()
+    }
+
     /// Elements of one channel of x.
     pub fn pixels(&self) -> usize {
         self.windows.iter().map(|window| window.input).product()

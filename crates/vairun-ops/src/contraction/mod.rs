@@ -15,12 +15,14 @@ mod finish;
 mod gemm;
 pub(crate) mod matmul;
 mod packed;
+mod real;
 mod side;
 #[cfg(test)]
 mod tests;
 mod window;
 
 pub use packed::{Packed, PackedInput};
+pub use real::{Real, RealOr};
 pub use window::WindowAttributes;
 pub(crate) use window::{AutoPad, lengths_of};
 
