@@ -129,8 +129,8 @@ pub(crate) struct ModelArgs {
     /// Threads of a run [default: one for each core]; the results have the same bits for any number
     #[arg(long, value_name = "N", help_heading = "Execution")]
     pub(crate) threads: Option<usize>,
-    /// The instructions of the integer kernels: scalar, avx2, avxvnni or avx512 [default: the fastest that this CPU has]; the
-    /// results have the same bits for all of them
+    /// The instructions of the integer kernels: scalar, avx2, avxvnni or avx512 [default: the fastest that this CPU has];
+    /// the results have the same bits for all of them
     #[arg(long, value_name = "ISA", help_heading = "Execution")]
     pub(crate) isa: Option<Isa>,
     /// The value of a symbolic dimension
