@@ -4,6 +4,7 @@
 //! runs on values. The crate knows neither files nor tract: `vairun-tract` is another [`Provider`] beside it.
 
 mod attrs;
+mod coded;
 mod common;
 mod def;
 mod error;
@@ -39,6 +40,7 @@ pub mod text;
 pub mod xir;
 
 pub use attrs::Attrs;
+pub use coded::{CodeRule, CodedInput, OnCodes};
 pub use def::{Build, Grade, OpDef};
 pub use error::{BuildError, OpError};
 pub use list::{OPS, OwnOps};

@@ -1,6 +1,8 @@
+use vairun_numeric::kernel::{Isa, Output};
 use vairun_tensor::{DType, Tensor, Value};
 
-use crate::contraction::Contraction;
+use crate::coded::OnCodes;
+use crate::contraction::{Contraction, Packed, PackedInput};
 use crate::error::OpError;
 use crate::quantizer::{Dequantizer, Quantizer};
 
@@ -44,6 +46,29 @@ pub trait Operator: Send + Sync {
     fn dequantizer(&self, parameters: &Inputs) -> Option<Dequantizer> {
         let _ = parameters;
         None
+    }
+
+    /// The rule, where the operator makes codes of codes. `parameters` are the node's inputs that are known; what the rule
+    /// names as codes, or as late, is not read.
+    fn on_codes(&self, parameters: &Inputs) -> Option<OnCodes> {
+        let _ = parameters;
+        None
+    }
+
+    /// The contraction of [`CodeRule::Product`] with packed weights, which gives sums on the scale of the result's codes;
+    /// `None` where the kernels cannot do it. `parameters` are the node's inputs but the codes of the run.
+    ///
+    /// # Errors
+    /// Shapes that do not fit each other.
+    fn pack_codes(
+        &self,
+        x: &PackedInput,
+        parameters: &Inputs,
+        output: Output,
+        isa: Isa,
+    ) -> Result<Option<Packed>, OpError> {
+        let _ = (x, parameters, output, isa);
+        Ok(None)
     }
 
     /// The exact form, where the operator is a contraction that takes it for dequantized operands.

@@ -6,7 +6,7 @@ use super::roles::{Slot, View};
 use super::run::{Run, Stop};
 use super::tail::{Tail, codes_buffer};
 
-/// A sum, difference or product of two coded tensors.
+/// An operation on the numbers of two coded tensors.
 pub(super) struct Binary {
     operation: Operation,
     quantizer: Quantizer,
@@ -25,19 +25,13 @@ impl Binary {
         run: &mut Run,
         slot: &Slot,
         sides: [View; 2],
-        node: usize,
+        operation: Operation,
         quantizer: &Quantizer,
     ) -> Result<Option<Self>, Stop> {
-        let operation = match run.plan.graph.nodes[node].op.op_type.as_str() {
-            "Add" => Operation::Add,
-            "Sub" => Operation::Subtract,
-            _ => Operation::Multiply,
-        };
         let coded = sides.map(|side| run.coded(side.slot));
         let swapped = coded[1].len() > coded[0].len();
-        if swapped && operation == Operation::Subtract {
-            return Ok(None);
-        }
+        let in_order = if swapped { operation.swapped() } else { Some(operation) };
+        let Some(operation) = in_order else { return Ok(None) };
         let [a, b] = if swapped { [1, 0] } else { [0, 1] }.map(|i| &coded[i]);
         let Some((order, images)) = laid_out(a, b) else { return Ok(None) };
         let shape = a.shape.clone();
@@ -45,10 +39,7 @@ impl Binary {
         let grids = if swapped { [1, 0] } else { [0, 1] }.map(|i| sides[i].grid);
         // Sums and products of numbers of at most 2^16 steps: finite where the steps are not huge.
         let largest = grids.map(|grid| grid.scale * 65536.0);
-        let bound = match operation {
-            Operation::Multiply => largest[0] * largest[1],
-            _ => largest[0] + largest[1],
-        };
+        let bound = operation.bound(largest[0], largest[1]);
         let told = bound.is_finite() && bound < quantizer.below;
         let quantizer = *quantizer;
         Ok(told.then_some(Self {
@@ -143,11 +134,7 @@ impl Binary {
             let pairs = a.iter().zip(b.iter().cycle());
             for (out, (a, b)) in out.iter_mut().zip(pairs) {
                 let (a, b) = (ga.real(a.widen()), gb.real(b.widen()));
-                *out = match self.operation {
-                    Operation::Add => a + b,
-                    Operation::Subtract => a - b,
-                    Operation::Multiply => a * b,
-                };
+                *out = self.operation.apply(a, b);
             }
         }
         self.tail.codes(run, slot, &self.quantizer, numbers, (&self.shape, self.order))

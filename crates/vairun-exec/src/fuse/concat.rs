@@ -19,6 +19,7 @@ impl Concat {
         id: ValueId,
         parts: &[View],
         node: usize,
+        results: Option<&[Tensor]>,
     ) -> Result<Option<Self>, Stop> {
         let concat = &run.plan.graph.nodes[node];
         let axis = match concat.attributes.get("axis") {
@@ -31,27 +32,11 @@ impl Concat {
         let Some(axis) = usize::try_from(from_end).ok().filter(|&axis| axis < rank) else {
             return Ok(None);
         };
-        let nodes = run.slot(id).nodes[1..].to_vec();
-        let Some(&Some(joined)) = concat.outputs.first() else { return Ok(None) };
-        // A constant for each channel does not belong to the codes of one part.
-        let inputs = nodes.iter().flat_map(|&i| run.plan.graph.nodes[i].inputs.iter().flatten());
-        let mut constants = inputs.filter_map(|&id| run.plan.constants.known(id));
-        let scalar = constants.all(|tensor| tensor.len() == 1 && tensor.rank() <= rank);
-        if !scalar || run.plan.leaves(&nodes) != [joined] {
-            return Ok(None);
-        }
-        let mut tables = Vec::with_capacity(parts.len());
-        for part in parts {
-            let storage = run.slot(part.slot).storage;
-            let numbers: Vec<f32> =
-                (0..storage.count()).map(|i| part.grid.real(storage.nth(i))).collect();
-            let all = Tensor::vector(numbers);
-            match Table::of(run, id, &nodes, (joined, all))? {
-                Some(table) => tables.push(table),
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(Self { tables, axis }))
+        let tables = match results {
+            Some(results) => told(run, id, parts, results),
+            None => found(run, id, parts, (node, rank))?,
+        };
+        Ok(tables.map(|tables| Self { tables, axis }))
     }
 
     pub(super) fn run(&self, run: &mut Run, parts: &[View]) -> Result<Option<Coded>, Stop> {
@@ -71,4 +56,43 @@ impl Concat {
         mapped.into_iter().for_each(|part| part.recycle(&mut run.buffers));
         Ok(joined)
     }
+}
+
+/// The tables for the results that an operator has told.
+fn told(run: &Run, id: ValueId, parts: &[View], results: &[Tensor]) -> Option<Vec<Table>> {
+    let tables = parts.iter().zip(results).map(|(part, results)| {
+        let count = run.slot(part.slot).storage.count();
+        Table::told(run, id, results).filter(|_| results.len() == count)
+    });
+    tables.collect()
+}
+
+/// The tables by the nodes between the joined numbers and the codes.
+fn found(
+    run: &mut Run,
+    id: ValueId,
+    parts: &[View],
+    (node, rank): (usize, usize),
+) -> Result<Option<Vec<Table>>, Stop> {
+    let nodes = run.slot(id).nodes[1..].to_vec();
+    let Some(&Some(joined)) = run.plan.graph.nodes[node].outputs.first() else { return Ok(None) };
+    // A constant for each channel does not belong to the codes of one part.
+    let inputs = nodes.iter().flat_map(|&i| run.plan.graph.nodes[i].inputs.iter().flatten());
+    let mut constants = inputs.filter_map(|&id| run.plan.constants.known(id));
+    let scalar = constants.all(|tensor| tensor.len() == 1 && tensor.rank() <= rank);
+    if !scalar || run.plan.leaves(&nodes) != [joined] {
+        return Ok(None);
+    }
+    let mut tables = Vec::with_capacity(parts.len());
+    for part in parts {
+        let storage = run.slot(part.slot).storage;
+        let numbers: Vec<f32> =
+            (0..storage.count()).map(|i| part.grid.real(storage.nth(i))).collect();
+        let all = Tensor::vector(numbers);
+        match Table::of(run, id, &nodes, (joined, all))? {
+            Some(table) => tables.push(table),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(tables))
 }

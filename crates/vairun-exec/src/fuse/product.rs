@@ -1,6 +1,7 @@
+use vairun_graph::ValueId;
 use vairun_numeric::kernel::{Codes, Element, Written};
-use vairun_ops::Quantizer;
 use vairun_ops::contraction::{Packed, PackedInput};
+use vairun_ops::{Inputs, Quantizer};
 use vairun_tensor::{Tensor, Value};
 
 use super::coded::{Buffer, Coded, Order};
@@ -28,14 +29,10 @@ impl Product {
         quantizer: &Quantizer,
     ) -> Result<Option<Self>, Stop> {
         let coded = run.coded(x.slot);
-        if !coded.on_grid {
-            return Ok(None);
-        }
         let node = &run.plan.graph.nodes[contraction];
         let Kernel::Each(operator) = &run.plan.steps[contraction].kernel else { return Ok(None) };
-        let Some(exact) = operator.contraction() else { return Ok(None) };
         let order = match node.op.op_type.as_str() {
-            "Conv" | "ConvTranspose" => Order::ChannelsLast,
+            "Conv" | "ConvTranspose" | "QLinearConv" => Order::ChannelsLast,
             _ => Order::Rows,
         };
         let input = PackedInput {
@@ -48,17 +45,50 @@ impl Product {
             zero: x.grid.zero,
             range: run.slot(x.slot).storage.range,
         };
+        let quantizer = *quantizer;
+        let Some(exact) = operator.contraction() else {
+            return Self::of_codes(run, slot, &input, (contraction, order), quantizer);
+        };
+        if !coded.on_grid {
+            return Ok(None);
+        }
         let Some(w) = fixed(run, node.inputs.get(1).copied().flatten())? else { return Ok(None) };
         let bias = fixed(run, node.inputs.get(2).copied().flatten())?;
         let Ok(Some(shape)) = exact.shape(&input.shape, w.shape()) else { return Ok(None) };
-        let Some(tail) = Tail::new(run, slot, quantizer, (&shape, order))? else { return Ok(None) };
+        let Some(tail) = Tail::new(run, slot, &quantizer, (&shape, order))? else {
+            return Ok(None);
+        };
         let output = tail.output(slot.storage);
         // A shape that does not fit is the plain form's to tell.
         let Ok(Some(packed)) = exact.pack(&input, &w, bias.as_ref(), output, run.isa()) else {
             return Ok(None);
         };
         let told = matches!(tail, Tail::Functions(..)) || packed.largest() < quantizer.below;
-        Ok(told.then_some(Self { packed, tail, quantizer: *quantizer, order }))
+        Ok(told.then_some(Self { packed, tail, quantizer, order }))
+    }
+
+    /// Of an operator on codes.
+    fn of_codes(
+        run: &Run,
+        slot: &Slot,
+        input: &PackedInput,
+        (node, order): (usize, Order),
+        quantizer: Quantizer,
+    ) -> Result<Option<Self>, Stop> {
+        let Kernel::Each(operator) = &run.plan.steps[node].kernel else { return Ok(None) };
+        let Some(narrow) = slot.storage.narrow(&quantizer) else { return Ok(None) };
+        let tail = Tail::Narrow(narrow);
+        let parameter = |&id: &Option<ValueId>| {
+            let id = id.filter(|&id| run.plan.constants.is_fixed(id));
+            id.map(|id| run.plan.fixed(id)).transpose()
+        };
+        let inputs = &run.plan.graph.nodes[node].inputs;
+        let parameters = Inputs::new(inputs.iter().map(parameter).collect::<Result<_, _>>()?);
+        let output = tail.output(slot.storage);
+        // A shape that does not fit is the plain form's to tell.
+        let packed = operator.pack_codes(input, &parameters, output, run.isa()).ok().flatten();
+        let packed = packed.filter(|packed| packed.largest() < quantizer.below);
+        Ok(packed.map(|packed| Self { packed, tail, quantizer, order }))
     }
 
     pub(super) fn run(&self, run: &mut Run, slot: &Slot, x: View) -> Result<Option<Coded>, Stop> {
@@ -98,7 +128,7 @@ impl Product {
     }
 }
 
-fn fixed(run: &Run, id: Option<vairun_graph::ValueId>) -> Result<Option<Tensor>, Stop> {
+fn fixed(run: &Run, id: Option<ValueId>) -> Result<Option<Tensor>, Stop> {
     let value = id.map(|id| run.plan.fixed(id)).transpose()?;
     value.map(Value::into_tensor).transpose().map_err(|_| Stop::Again)
 }

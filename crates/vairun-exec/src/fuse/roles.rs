@@ -1,10 +1,11 @@
 use std::collections::HashMap;
 
 use vairun_graph::{Node, ValueId};
-use vairun_numeric::kernel::Grid;
-use vairun_ops::{Inputs, Operator, Quantizer};
+use vairun_numeric::kernel::{Grid, Operation};
+use vairun_ops::{Dequantizer, Inputs, Quantizer};
 use vairun_tensor::Tensor;
 
+use super::kinds::{is_elementwise, is_move};
 use super::storage::Storage;
 use crate::plan::{Kernel, Plan, Step};
 
@@ -37,7 +38,7 @@ pub(super) struct Slot {
     /// The grid, where the value of that name holds the numbers, not the codes.
     pub(super) grid: Option<Grid>,
     /// The slot that this one is a function of, and through so many nodes; itself where it is none.
-    origin: (ValueId, usize),
+    pub(super) origin: (ValueId, usize),
     pub(super) source: Source,
     /// The nodes that the plain form runs, in order; the last one makes the value.
     pub(super) nodes: Vec<usize>,
@@ -50,18 +51,35 @@ pub(super) enum Source {
     Quantize { x: ValueId, quantizer: Quantizer },
     /// A function of one code.
     Table { root: ValueId },
+    /// Codes that a node gives, or the caller.
+    Given,
     /// A contraction with constant weights, then perhaps functions of each number, then a quantizer.
     Product { x: View, contraction: usize, quantizer: Quantizer },
+    /// A matrix product of two coded tensors, its sums multiplied with `scale` where that is told, then perhaps functions
+    /// of each number, then a quantizer.
+    Pair { sides: [View; 2], scale: Option<f32>, quantizer: Quantizer },
     /// A sum, difference or product of two coded tensors, then perhaps a clamp, then a quantizer.
-    Binary { sides: [View; 2], node: usize, quantizer: Quantizer },
-    /// Coded tensors side by side, then perhaps functions of each number, then a quantizer.
-    Concat { parts: Vec<View>, node: usize },
+    Binary { sides: [View; 2], operation: Operation, quantizer: Quantizer },
+    /// Coded tensors side by side, then perhaps functions of each number, then a quantizer; for each the results of all
+    /// codes, where they are told.
+    Concat { parts: Vec<View>, node: usize, results: Option<Vec<Tensor>> },
     /// The means of windows, then perhaps functions of each number, then a quantizer.
-    Mean { x: View, node: usize, quantizer: Quantizer },
+    Mean { x: View, node: usize, averaging: Averaging, quantizer: Quantizer },
     /// Codes in other places, or copies of them.
     Move { from: ValueId, node: usize },
     /// The largest code of each window.
     MaxPool { from: ValueId, node: usize },
+}
+
+/// What becomes of the sum of a window before it is quantized.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Averaging {
+    /// The mean of the numbers.
+    Numbers,
+    /// `f32(f32(mean / scale) + zero_point)`.
+    Steps(Dequantizer),
+    /// The sum of the codes less their zero points, times `f32(sx / f32(count · scale))`.
+    Codes { scale: f32 },
 }
 
 impl Source {
@@ -70,7 +88,9 @@ impl Source {
         match self {
             Self::Quantize { .. } => "quantize",
             Self::Table { .. } => "table",
+            Self::Given => "codes",
             Self::Product { .. } => "product",
+            Self::Pair { .. } => "pair",
             Self::Binary { .. } => "binary",
             Self::Concat { .. } => "concat",
             Self::Mean { .. } => "mean",
@@ -82,112 +102,17 @@ impl Source {
 
 /// The roles of all values.
 pub(super) struct Roles<'a> {
-    plan: &'a Plan,
+    pub(super) plan: &'a Plan,
     pub(super) roles: Vec<Role>,
     pub(super) slots: HashMap<ValueId, Slot>,
     /// The node that makes each value.
     pub(super) producer: Vec<Option<usize>>,
     /// How often each value is read.
-    uses: Vec<usize>,
+    pub(super) uses: Vec<usize>,
 }
 
 /// Nodes that a function of one code goes through at most: planning stays linear.
-const LONGEST: usize = 64;
-
-/// Functions of each element for itself.
-const ELEMENTWISE: &[&str] = &[
-    "Abs",
-    "Acos",
-    "Acosh",
-    "Add",
-    "Asin",
-    "Asinh",
-    "Atan",
-    "Atanh",
-    "Ceil",
-    "Celu",
-    "Clip",
-    "Cos",
-    "Cosh",
-    "Div",
-    "Elu",
-    "Erf",
-    "Exp",
-    "Floor",
-    "Gelu",
-    "HardSigmoid",
-    "HardSwish",
-    "LeakyRelu",
-    "Log",
-    "Max",
-    "Mean",
-    "Min",
-    "Mish",
-    "Mul",
-    "Neg",
-    "PRelu",
-    "Pow",
-    "Reciprocal",
-    "Relu",
-    "Round",
-    "Selu",
-    "Shrink",
-    "Sigmoid",
-    "Sign",
-    "Sin",
-    "Sinh",
-    "Softplus",
-    "Softsign",
-    "Sqrt",
-    "Sub",
-    "Sum",
-    "Swish",
-    "Tan",
-    "Tanh",
-    "ThresholdedRelu",
-];
-
-/// Operators that put elements into other places, or copies of them, and read the first input alone otherwise.
-const MOVES: &[&str] = &[
-    "DepthToSpace",
-    "Expand",
-    "Flatten",
-    "Identity",
-    "Reshape",
-    "Resize",
-    "Slice",
-    "SpaceToDepth",
-    "Split",
-    "Squeeze",
-    "Tile",
-    "Transpose",
-    "Unsqueeze",
-    "Upsample",
-];
-
-pub(super) fn is_elementwise(node: &Node, step: &Step) -> bool {
-    step.standard
-        && node.op.domain.is_empty()
-        && node.outputs.len() == 1
-        && ELEMENTWISE.contains(&node.op.op_type.as_str())
-}
-
-fn is_move(node: &Node, step: &Step) -> bool {
-    let text = |name: &str| match node.attributes.get(name) {
-        Some(vairun_graph::Attribute::String(text)) => Some(text.as_slice()),
-        _ => None,
-    };
-    let known = || match node.op.op_type.as_str() {
-        // What lies outside of a cropped x is a number, which need not have a code.
-        "Resize" | "Upsample" => {
-            text("mode").is_none_or(|mode| mode == b"nearest")
-                && text("coordinate_transformation_mode")
-                    .is_none_or(|mode| mode != b"tf_crop_and_resize")
-        }
-        other => MOVES.contains(&other),
-    };
-    step.standard && node.op.domain.is_empty() && known()
-}
+pub(super) const LONGEST: usize = 64;
 
 impl<'a> Roles<'a> {
     pub(super) fn of(plan: &'a Plan) -> Self {
@@ -224,7 +149,7 @@ impl<'a> Roles<'a> {
         self.roles[id.index()]
     }
 
-    fn node(&self, i: usize) -> (&'a Node, &'a Step) {
+    pub(super) fn node(&self, i: usize) -> (&'a Node, &'a Step) {
         (&self.plan.graph.nodes[i], &self.plan.steps[i])
     }
 
@@ -250,6 +175,9 @@ impl<'a> Roles<'a> {
         if let Some(quantizer) = operator.quantizer(&parameters).filter(|_| single) {
             self.quantizer(i, x, quantizer, operator.as_ref());
         } else if let Some(dequantizer) = operator.dequantizer(&parameters).filter(|_| single) {
+            if self.role(x) == Role::Plain && self.producer[x.index()].is_none() {
+                self.given(x);
+            }
             if let (Role::Codes, Some(&Some(y))) = (self.role(x), node.outputs.first())
                 && let Some(grid) = self.slots[&x].storage.grid(dequantizer)
             {
@@ -261,11 +189,13 @@ impl<'a> Roles<'a> {
             self.moved(i, x);
         } else if step.standard && node.op.is_onnx("MaxPool") && single {
             self.max_pool(i, x);
+        } else if single {
+            self.on_codes(i, operator.as_ref());
         }
     }
 
     /// The known inputs of a node but the first.
-    fn parameters(&self, node: &Node) -> Inputs {
+    pub(super) fn parameters(&self, node: &Node) -> Inputs {
         let known = |&id: &Option<ValueId>| Some(self.plan.constants.known(id?)?.clone().into());
         let first = std::iter::once(None);
         Inputs::new(first.chain(node.inputs.iter().skip(1).map(known)).collect())
@@ -296,121 +226,7 @@ impl<'a> Roles<'a> {
         self.plan.constants.known(id).is_some_and(|tensor| tensor.len() == 1)
     }
 
-    fn quantizer(&mut self, i: usize, x: ValueId, quantizer: Quantizer, operator: &dyn Operator) {
-        let (node, _) = self.node(i);
-        let Some(&Some(y)) = node.outputs.first() else { return };
-        let Some(storage) = Storage::of(&quantizer) else { return };
-        if self.role(x) == Role::Fixed {
-            return;
-        }
-        // One that gives the numbers back at once.
-        let dequantizer = operator.dequantizer(&self.parameters(node));
-        let grid = dequantizer.map(|dequantizer| storage.grid(dequantizer));
-        let Some(grid) = grid.map_or(Some(None), |grid| grid.map(Some)) else { return };
-        let (source, origin, nodes) = self.source(i, x, quantizer);
-        let origin = origin.unwrap_or((y, 0));
-        self.slots.insert(y, Slot { storage, grid, origin, source, nodes });
-        self.roles[y.index()] = match grid {
-            Some(grid) => Role::Reals(View { slot: y, grid }),
-            None => Role::Codes,
-        };
-    }
-
-    /// How the codes of quantizer `i` of `x` are made best, what slot they are a function of, and by which nodes.
-    fn source(
-        &self,
-        i: usize,
-        x: ValueId,
-        quantizer: Quantizer,
-    ) -> (Source, Option<(ValueId, usize)>, Vec<usize>) {
-        if let Some((root, nodes)) = self.root(x).filter(|&(_, nodes)| nodes < LONGEST) {
-            let origin = Some((root, nodes + 1));
-            return (Source::Table { root }, origin, self.region(root, i));
-        }
-        let (head, mut nodes) = self.chain(x);
-        nodes.push(i);
-        if let Some((source, head)) =
-            head.and_then(|head| Some((self.head(head, quantizer)?, head)))
-        {
-            nodes.insert(0, head);
-            return (source, None, nodes);
-        }
-        (Source::Quantize { x, quantizer }, None, vec![i])
-    }
-
-    /// The nodes from slot `root` to node `last`, in order.
-    fn region(&self, root: ValueId, last: usize) -> Vec<usize> {
-        let mut nodes = vec![last];
-        let mut next = 0;
-        while let Some(&i) = nodes.get(next) {
-            next += 1;
-            for &id in self.plan.graph.nodes[i].inputs.iter().flatten() {
-                let producer = self.producer[id.index()];
-                let inside = id != root && self.root(id).is_some();
-                if let Some(producer) = producer.filter(|i| inside && !nodes.contains(i)) {
-                    nodes.push(producer);
-                }
-            }
-        }
-        nodes.sort_unstable();
-        nodes
-    }
-
-    /// The functions of each number that lead to `x` and nowhere else, in order, and the node before them.
-    fn chain(&self, mut x: ValueId) -> (Option<usize>, Vec<usize>) {
-        let mut nodes = Vec::new();
-        loop {
-            let single = self.uses[x.index()] == 1 && self.role(x) == Role::Plain;
-            let Some(i) = self.producer[x.index()].filter(|_| single) else {
-                return (None, nodes);
-            };
-            let (node, step) = self.node(i);
-            let mut moving =
-                node.inputs.iter().flatten().filter(|&&id| self.role(id) != Role::Fixed);
-            match (moving.next(), moving.next()) {
-                (Some(&before), None)
-                    if is_elementwise(node, step) && self.role(before) == Role::Plain =>
-                {
-                    nodes.insert(0, i);
-                    x = before;
-                }
-                _ => return (Some(i), nodes),
-            }
-            if nodes.len() > LONGEST {
-                return (None, nodes);
-            }
-        }
-    }
-
-    /// The coded source that a node is before a quantizer.
-    fn head(&self, i: usize, quantizer: Quantizer) -> Option<Source> {
-        let (node, step) = self.node(i);
-        let Kernel::Each(operator) = &step.kernel else { return None };
-        if operator.contraction().is_some() {
-            let (x, others) = node.inputs.split_first()?;
-            let fixed = others.iter().flatten().all(|&id| self.role(id) == Role::Fixed);
-            let x = self.view((*x)?).filter(|_| fixed)?;
-            return Some(Source::Product { x, contraction: i, quantizer });
-        }
-        if !step.standard || !node.op.domain.is_empty() || node.outputs.len() != 1 {
-            return None;
-        }
-        let views = || node.inputs.iter().map(|&id| self.view(id?)).collect::<Option<Vec<_>>>();
-        match node.op.op_type.as_str() {
-            "Add" | "Sub" | "Mul" => {
-                let sides = views()?.try_into().ok()?;
-                Some(Source::Binary { sides, node: i, quantizer })
-            }
-            "Concat" => Some(Source::Concat { parts: views()?, node: i }),
-            "GlobalAveragePool" | "AveragePool" => {
-                let x = *views()?.first()?;
-                Some(Source::Mean { x, node: i, quantizer })
-            }
-            _ => None,
-        }
-    }
-
-    fn view(&self, id: ValueId) -> Option<View> {
+    pub(super) fn view(&self, id: ValueId) -> Option<View> {
         match self.role(id) {
             Role::Reals(view) => Some(view),
             _ => None,
@@ -438,7 +254,7 @@ impl<'a> Roles<'a> {
 
     fn max_pool(&mut self, i: usize, x: ValueId) {
         let (node, _) = self.node(i);
-        if let (Role::Reals(_), Some(&Some(y))) = (self.role(x), node.outputs.first()) {
+        if let (Some(_), Some(&Some(y))) = (self.slot_of(x), node.outputs.first()) {
             self.carry(i, x, y, Source::MaxPool { from: x, node: i });
         }
     }

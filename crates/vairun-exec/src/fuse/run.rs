@@ -1,22 +1,21 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use vairun_graph::{Node, ValueId};
 use vairun_numeric::kernel::Isa;
-use vairun_ops::Outputs;
 use vairun_tensor::{Dequantized, Tensor, Value};
 
 use super::buffers::Buffers;
-use super::coded::{Coded, Order};
-use super::roles::{Role, Roles, Slot, Source};
+use super::coded::Coded;
+use super::forms::Filler;
+use super::roles::{Role, Roles, Slot};
 use super::schedule::{Act, Scheduled, schedule};
 use super::table::Numbers;
-use super::{binary, concat, movement, pool, product, table};
 use crate::error::RunError;
 use crate::observer::StepEvent;
-use crate::plan::{Kernel, Plan};
+use crate::plan::Plan;
 use crate::run::{Values, Watch};
 
 /// Why a fused run ends early.
@@ -37,7 +36,7 @@ impl From<RunError> for Stop {
 /// The fused plan of a graph.
 pub(crate) struct Fused {
     steps: Vec<Scheduled>,
-    slots: HashMap<ValueId, Filler>,
+    pub(super) slots: HashMap<ValueId, Filler>,
     /// The numbers of functions of one code, for every code; `None` where their nodes do not give as many.
     functions: Mutex<HashMap<ValueId, Option<Arc<Numbers>>>>,
     roles: Vec<Role>,
@@ -51,38 +50,6 @@ pub(crate) struct Fused {
 /// Runs that may start again before the fused plan is given up: a model whose results have no codes.
 const FAILURES: usize = 8;
 
-/// A slot, and the forms that have been prepared to fill it.
-struct Filler {
-    slot: Slot,
-    forms: Mutex<Vec<(Key, Arc<Form>)>>,
-}
-
-/// Forms that are kept for a slot: one for each combination of shapes.
-const FORMS: usize = 16;
-
-/// What a prepared form depends on: the shapes of what is read and how it lies, and small values.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Key {
-    pub(super) shapes: Vec<Vec<usize>>,
-    pub(super) orders: Vec<Order>,
-    pub(super) bytes: Vec<u8>,
-    pub(super) on_grid: bool,
-}
-
-/// A fast form, ready to run.
-pub(super) enum Form {
-    /// There is none for these shapes.
-    Plain,
-    Product(Box<product::Product>),
-    Binary(binary::Binary),
-    Table(table::Table),
-    Concat(concat::Concat),
-    Move(movement::Move),
-    MaxPool(pool::MaxPool),
-    Mean(pool::Mean),
-    Quantize,
-}
-
 impl Fused {
     /// The fused plan; `None` where nothing of the graph is coded.
     pub(crate) fn new(plan: &Plan, isa: Isa) -> Option<Self> {
@@ -93,8 +60,7 @@ impl Fused {
         if fills.count() < 2 {
             return None;
         }
-        let filler = |slot: &Slot| Filler { slot: slot.clone(), forms: Mutex::default() };
-        let slots = roles.slots.iter().map(|(&id, slot)| (id, filler(slot))).collect();
+        let slots = roles.slots.iter().map(|(&id, slot)| (id, Filler::new(slot))).collect();
         Some(Self {
             steps,
             slots,
@@ -130,7 +96,7 @@ impl Fused {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -143,7 +109,7 @@ fn give_back(coded: Arc<Coded>, buffers: &mut Buffers) {
 /// A fused run under way.
 pub(super) struct Run<'a> {
     pub(super) plan: &'a Plan,
-    fused: &'a Fused,
+    pub(super) fused: &'a Fused,
     pub(super) values: Values,
     slots: Vec<Option<Arc<Coded>>>,
     pub(super) buffers: Buffers,
@@ -254,69 +220,6 @@ impl Run<'_> {
         self.evaluate(&nodes, id, &[(root, leaf)])
     }
 
-    /// The codes of a slot, and the form that made them.
-    fn fill(&mut self, id: ValueId) -> Result<(Arc<Coded>, &'static str), Stop> {
-        let fused = self.fused;
-        let filler = &fused.slots[&id];
-        let slot = &filler.slot;
-        let key = self.key(slot);
-        let found = lock(&filler.forms).iter().find(|(other, _)| *other == key).cloned();
-        let form = match found {
-            Some((_, form)) => form,
-            None => {
-                let form = Arc::new(self.prepare(id, slot)?);
-                let mut forms = lock(&filler.forms);
-                if forms.len() == FORMS {
-                    forms.remove(0);
-                }
-                forms.push((key, Arc::clone(&form)));
-                form
-            }
-        };
-        let fast = match (&*form, &slot.source) {
-            (Form::Product(form), Source::Product { x, .. }) => form.run(self, slot, *x)?,
-            (Form::Binary(form), Source::Binary { sides, .. }) => form.run(self, slot, *sides)?,
-            (Form::Table(form), Source::Table { root }) => form.run(self, *root)?,
-            (Form::Concat(form), Source::Concat { parts, .. }) => form.run(self, parts)?,
-            (Form::Move(form), Source::Move { from, .. }) => form.run(self, *from)?,
-            (Form::MaxPool(form), Source::MaxPool { from, .. }) => form.run(self, *from)?,
-            (Form::Mean(form), Source::Mean { x, .. }) => form.run(self, slot, *x)?,
-            (Form::Quantize, Source::Quantize { x, quantizer }) => {
-                table::quantize(self, slot, *x, quantizer)?
-            }
-            _ => None,
-        };
-        match fast {
-            Some(coded) => Ok((Arc::new(coded), slot.source.name())),
-            None => Ok((Arc::new(self.plain(id)?), "plain")),
-        }
-    }
-
-    fn key(&self, slot: &Slot) -> Key {
-        let coded = |id: ValueId| self.coded(id);
-        let of = |ids: &mut dyn Iterator<Item = ValueId>| {
-            let mut key = Key { on_grid: true, ..Key::default() };
-            for coded in ids.map(coded) {
-                key.on_grid &= coded.on_grid;
-                key.shapes.push(coded.shape.clone());
-                key.orders.push(coded.order);
-            }
-            key
-        };
-        match &slot.source {
-            Source::Quantize { .. } | Source::Table { .. } => Key::default(),
-            Source::Product { x, .. } | Source::Mean { x, .. } => of(&mut [x.slot].into_iter()),
-            Source::Binary { sides, .. } => of(&mut sides.iter().map(|view| view.slot)),
-            Source::Concat { parts, .. } => of(&mut parts.iter().map(|view| view.slot)),
-            Source::MaxPool { from, .. } => of(&mut [self.slot_of(*from)].into_iter()),
-            Source::Move { from, node, .. } => {
-                let mut key = of(&mut [self.slot_of(*from)].into_iter());
-                key.bytes = movement::parameters(self, *node);
-                key
-            }
-        }
-    }
-
     /// The slot of the codes or numbers in a value.
     pub(super) fn slot_of(&self, id: ValueId) -> ValueId {
         match self.role(id) {
@@ -325,35 +228,8 @@ impl Run<'_> {
         }
     }
 
-    fn prepare(&mut self, id: ValueId, slot: &Slot) -> Result<Form, Stop> {
-        let form = match &slot.source {
-            Source::Quantize { .. } => Some(Form::Quantize),
-            Source::Table { root } => table::Table::prepare(self, id, *root)?.map(Form::Table),
-            Source::Product { x, contraction, quantizer } => {
-                product::Product::prepare(self, slot, *x, *contraction, quantizer)?
-                    .map(|form| Form::Product(Box::new(form)))
-            }
-            Source::Binary { sides, node, quantizer } => {
-                binary::Binary::prepare(self, slot, *sides, *node, quantizer)?.map(Form::Binary)
-            }
-            Source::Concat { parts, node } => {
-                concat::Concat::prepare(self, id, parts, *node)?.map(Form::Concat)
-            }
-            Source::Move { from, node } => {
-                movement::Move::prepare(self, id, *from, *node)?.map(Form::Move)
-            }
-            Source::MaxPool { from, node } => {
-                pool::MaxPool::prepare(self, *from, *node).map(Form::MaxPool)
-            }
-            Source::Mean { x, node, quantizer } => {
-                pool::Mean::prepare(self, slot, *x, *node, quantizer)?.map(Form::Mean)
-            }
-        };
-        Ok(form.unwrap_or(Form::Plain))
-    }
-
     /// The codes of a slot by the nodes of the plain plan.
-    fn plain(&mut self, id: ValueId) -> Result<Coded, Stop> {
+    pub(super) fn plain(&mut self, id: ValueId) -> Result<Coded, Stop> {
         let slot = &self.fused.slots[&id].slot;
         let mut leaves = Vec::new();
         for leaf in self.plan.leaves(&slot.nodes) {
@@ -401,99 +277,5 @@ impl Run<'_> {
             self.plan.run_step(node, step, &[], &mut values, &mut self.watch)?;
         }
         values[id.index()].take().ok_or(Stop::Again)
-    }
-}
-
-impl Plan {
-    /// The values that these nodes read and none of them makes, constants excepted.
-    pub(super) fn leaves(&self, nodes: &[usize]) -> Vec<ValueId> {
-        let made =
-            |id: &ValueId| nodes.iter().any(|&i| self.graph.nodes[i].outputs.contains(&Some(*id)));
-        let mut leaves: Vec<_> = nodes
-            .iter()
-            .flat_map(|&i| self.graph.nodes[i].inputs.iter().flatten().copied())
-            .filter(|id| !self.constants.is_fixed(*id) && !made(id))
-            .collect();
-        leaves.sort_unstable();
-        leaves.dedup();
-        leaves
-    }
-
-    /// The nodes on the way from value `root` to value `id`, in order.
-    fn nodes_between(&self, root: ValueId, id: ValueId) -> Vec<usize> {
-        let producer = |id: ValueId| self.producers[id.index()];
-        let mut nodes: Vec<usize> = producer(id).into_iter().collect();
-        let mut next = 0;
-        while let Some(&i) = nodes.get(next) {
-            next += 1;
-            for &id in self.graph.nodes[i].inputs.iter().flatten() {
-                if id == root || self.constants.is_fixed(id) {
-                    continue;
-                }
-                if let Some(i) = producer(id).filter(|i| !nodes.contains(i)) {
-                    nodes.push(i);
-                }
-            }
-        }
-        nodes.sort_unstable();
-        nodes
-    }
-
-    /// A value that is the same in every run. Weights that are only needed to pack them are not kept.
-    pub(super) fn fixed(&self, id: ValueId) -> Result<Value, RunError> {
-        self.fixed_by(id, |outputs, _| outputs)
-    }
-
-    /// The same for a step that reads the value in every run.
-    fn kept(&self, id: ValueId) -> Result<Value, RunError> {
-        self.fixed_by(id, |outputs, cell| cell.get_or_init(|| outputs).clone())
-    }
-
-    fn fixed_by(
-        &self,
-        id: ValueId,
-        made: impl Fn(Outputs, &OnceLock<Outputs>) -> Outputs,
-    ) -> Result<Value, RunError> {
-        if let Some(tensor) = self.constants.known(id) {
-            return Ok(tensor.clone().into());
-        }
-        let nodes = self.unknown_before(id);
-        let mut values: Values = vec![None; self.graph.values.len()];
-        for i in nodes {
-            let (node, step) = (&self.graph.nodes[i], &self.steps[i]);
-            let Kernel::Once(operator, cell) = &step.kernel else { continue };
-            let outputs = match cell.get() {
-                Some(outputs) => outputs.clone(),
-                None => {
-                    let watch = &mut Watch::nobody();
-                    let operator = operator.as_ref();
-                    made(self.evaluate(node, step, &[], operator, &mut values, watch)?, cell)
-                }
-            };
-            for (id, value) in node.outputs.iter().zip(outputs) {
-                if let Some(id) = id {
-                    values[id.index()] = Some(value);
-                }
-            }
-        }
-        self.output(id, &values)
-    }
-
-    /// The nodes that must run to know a fixed value, in order.
-    fn unknown_before(&self, id: ValueId) -> Vec<usize> {
-        let producer = |id: ValueId| self.producers[id.index()];
-        let mut nodes = Vec::new();
-        let mut open = vec![id];
-        while let Some(id) = open.pop() {
-            let Some(i) = producer(id).filter(|_| self.constants.known(id).is_none()) else {
-                continue;
-            };
-            if !nodes.contains(&i) {
-                nodes.push(i);
-                open.extend(self.graph.nodes[i].inputs.iter().flatten());
-            }
-        }
-        nodes.sort_unstable();
-        nodes
     }
 }

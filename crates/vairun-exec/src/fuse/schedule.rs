@@ -45,7 +45,7 @@ pub(super) fn schedule(plan: &Plan, roles: &Roles) -> Vec<Scheduled> {
         }
     }
     let given: Vec<_> =
-        needs.given.iter().map(|(&id, &before)| ((before, 0, id), Act::Give(id))).collect();
+        needs.given.iter().map(|(&id, &before)| ((before, 1, id), Act::Give(id))).collect();
     needs.acts.extend(given);
     let mut steps: Vec<_> = needs
         .acts
@@ -59,7 +59,7 @@ pub(super) fn schedule(plan: &Plan, roles: &Roles) -> Vec<Scheduled> {
 struct Needs<'a> {
     plan: &'a Plan,
     roles: &'a Roles<'a>,
-    /// By node, then what is given before what runs, then by value.
+    /// By node, then what the caller gives as codes, what is given to nodes, and what runs, then by value.
     acts: BTreeMap<(usize, u8, ValueId), Act>,
     /// Values that are given, each before the first node that reads it.
     given: BTreeMap<ValueId, usize>,
@@ -91,7 +91,7 @@ impl Needs<'_> {
             return;
         }
         // All nodes of a key differ: it is that of the node.
-        if self.acts.insert((i, 1, ValueId(u32::MAX)), Act::Node(i)).is_none() {
+        if self.acts.insert((i, 2, ValueId(u32::MAX)), Act::Node(i)).is_none() {
             let reads: Vec<_> = self.plan.graph.nodes[i].reads().collect();
             self.open.extend(reads.into_iter().map(|id| Need::Value(id, i)));
         }
@@ -99,8 +99,9 @@ impl Needs<'_> {
 
     fn slot(&mut self, id: ValueId) {
         let slot = &self.roles.slots[&id];
-        let last = *slot.nodes.last().expect("a slot has a node");
-        if self.acts.insert((last, 1, id), Act::Fill(id)).is_some() {
+        // Codes of the caller are there before the first node.
+        let (last, rank) = slot.nodes.last().map_or((0, 0), |&last| (last, 2));
+        if self.acts.insert((last, rank, id), Act::Fill(id)).is_some() {
             return;
         }
         self.open.extend(reads(self.roles, self.plan, id).map(|read| match read {
@@ -122,11 +123,25 @@ fn reads<'a>(roles: &'a Roles, plan: &'a Plan, id: ValueId) -> Box<dyn Iterator<
     let slot_of = |id: ValueId| Read::Slot(roles.slot_of(id).expect("a value in a slot"));
     match &roles.slots[&id].source {
         Source::Quantize { x, .. } => Box::new(std::iter::once(Read::Value(*x))),
+        Source::Given if roles.slots[&id].nodes.is_empty() => {
+            Box::new(std::iter::once(Read::Value(id)))
+        }
+        Source::Given => {
+            let leaves = plan.leaves(&roles.slots[&id].nodes).into_iter();
+            Box::new(leaves.map(|leaf| match roles.role(leaf) {
+                Role::Plain | Role::Fixed => Read::Value(leaf),
+                Role::Codes => Read::Slot(leaf),
+                Role::Reals(view) => Read::Slot(view.slot),
+                Role::Function(root, _) => Read::Slot(root),
+            }))
+        }
         Source::Table { root } => Box::new(std::iter::once(Read::Slot(*root))),
         Source::Product { x, .. } | Source::Mean { x, .. } => {
             Box::new(std::iter::once(Read::Slot(x.slot)))
         }
-        Source::Binary { sides, .. } => Box::new(sides.iter().map(|view| Read::Slot(view.slot))),
+        Source::Binary { sides, .. } | Source::Pair { sides, .. } => {
+            Box::new(sides.iter().map(|view| Read::Slot(view.slot)))
+        }
         Source::Concat { parts, .. } => Box::new(parts.iter().map(|view| Read::Slot(view.slot))),
         Source::MaxPool { from, .. } => Box::new(std::iter::once(slot_of(*from))),
         Source::Move { from, node, .. } => {

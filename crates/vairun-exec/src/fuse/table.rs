@@ -46,24 +46,13 @@ impl Table {
         let value = run.evaluate(nodes, id, &[(leaf, all.into())])?;
         let Ok(tensor) = value.into_tensor() else { return Ok(None) };
         let Ok(tensor) = tensor.reshaped(&[count]) else { return Ok(None) };
-        let Some(coded) = run.encode(id, &tensor) else { return Ok(None) };
-        let results = match (coded.buffer, count) {
-            (Buffer::Bytes(codes), 256) => {
-                Results::Bytes(Box::new(std::array::from_fn(|i| codes[i])))
-            }
-            (Buffer::Words(codes), 256) => {
-                Results::BytesToWords(Box::new(std::array::from_fn(|i| codes[i])))
-            }
-            (Buffer::Bytes(mut codes), _) => {
-                codes.truncate(count);
-                Results::WordsToBytes(codes)
-            }
-            (Buffer::Words(mut codes), _) => {
-                codes.truncate(count);
-                Results::Words(codes)
-            }
-        };
-        Ok(Some(Self { results, rank: rank(run, nodes) }))
+        let results = results(run, id, &tensor);
+        Ok(results.map(|results| Self { results, rank: rank(run, nodes) }))
+    }
+
+    /// The table of the results for all codes, from the least to the largest.
+    pub(super) fn told(run: &Run, id: ValueId, all: &Tensor) -> Option<Self> {
+        results(run, id, all).map(|results| Self { results, rank: 0 })
     }
 
     /// The codes of the result.
@@ -113,6 +102,25 @@ impl Table {
             _ => return None,
         })
     }
+}
+
+/// The results as stored codes of slot `id`; `None` where one has none, or they are of no known number.
+fn results(run: &Run, id: ValueId, all: &Tensor) -> Option<Results> {
+    let count = all.len();
+    Some(match (run.encode(id, all)?.buffer, count) {
+        (Buffer::Bytes(codes), 256) => Results::Bytes(Box::new(std::array::from_fn(|i| codes[i]))),
+        (Buffer::Words(codes), 256) => {
+            Results::BytesToWords(Box::new(std::array::from_fn(|i| codes[i])))
+        }
+        (Buffer::Bytes(mut codes), _) => {
+            codes.truncate(count);
+            Results::WordsToBytes(codes)
+        }
+        (Buffer::Words(mut codes), _) => {
+            codes.truncate(count);
+            Results::Words(codes)
+        }
+    })
 }
 
 /// A function of one code that somebody needs as numbers, for every code.

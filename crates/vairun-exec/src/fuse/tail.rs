@@ -39,7 +39,7 @@ impl Tail {
         (shape, order): (&[usize], Order),
     ) -> Result<Option<Self>, Stop> {
         let Some(narrow) = slot.storage.narrow(quantizer) else { return Ok(None) };
-        let between = &slot.nodes[1..slot.nodes.len() - 1];
+        let between = slot.nodes.get(1..slot.nodes.len() - 1).unwrap_or(&[]);
         if between.is_empty() {
             return Ok(Some(Self::Narrow(narrow)));
         }

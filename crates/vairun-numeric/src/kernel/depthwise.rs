@@ -53,6 +53,7 @@ impl Depthwise {
         finish: Finish,
         isa: Isa,
     ) -> Option<Self> {
+        let isa = finish.isa(isa);
         assert!(isa.is_available(), "the CPU has {isa}");
         let (channels, taps) = (finish.channels(), rows.taps);
         assert_eq!(weights.len(), channels * taps, "the weights fill their shape");
@@ -113,6 +114,12 @@ impl Depthwise {
                 self.spread(x, out, batch)
             }
             (Codes::U8(x), Element::Byte, Written::F32(out), Output::Real) => {
+                self.spread(x, out, batch)
+            }
+            (Codes::U8(x), Element::Byte, Written::I32(out), Output::Sums) => {
+                self.spread(x, out, batch)
+            }
+            (Codes::I16(x), Element::Word, Written::I32(out), Output::Sums) => {
                 self.spread(x, out, batch)
             }
             (Codes::I16(x), Element::Word, Written::U8(out), Output::Codes8(_)) => {

@@ -67,7 +67,7 @@ impl Grid {
 }
 
 /// An operator on two real numbers, in f32.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Operation {
     /// `a + b`
     Add,
@@ -75,6 +75,50 @@ pub enum Operation {
     Subtract,
     /// `a · b`
     Multiply,
+    /// `a · p + (b · q + r)` for `[p, q, r]`, each sum fused with its product: onnxruntime's `QLinearAdd`.
+    WeightedSum([f32; 3]),
+    /// `a · p + (b · q + r)` for `[q, p, r]` where the operands have changed places.
+    SwappedSum([f32; 3]),
+    /// `a · b · p + q` for `[p, q]`, each step rounded: onnxruntime's `QLinearMul`.
+    ScaledProduct([f32; 2]),
+}
+
+impl Operation {
+    /// The operation for the operands in the other order, where there is one.
+    pub fn swapped(self) -> Option<Self> {
+        match self {
+            Self::Add | Self::Multiply | Self::ScaledProduct(_) => Some(self),
+            Self::Subtract => None,
+            Self::WeightedSum(factors) => Some(Self::SwappedSum(factors)),
+            Self::SwappedSum(factors) => Some(Self::WeightedSum(factors)),
+        }
+    }
+
+    /// The result.
+    #[inline(always)]
+    pub fn apply(self, a: f32, b: f32) -> f32 {
+        match self {
+            Self::Add => a + b,
+            Self::Subtract => a - b,
+            Self::Multiply => a * b,
+            Self::WeightedSum([p, q, r]) => a.mul_add(p, b.mul_add(q, r)),
+            Self::SwappedSum([p, q, r]) => b.mul_add(p, a.mul_add(q, r)),
+            Self::ScaledProduct([p, q]) => a * b * p + q,
+        }
+    }
+
+    /// No result is larger in magnitude for operands up to `a` and `b`.
+    pub fn bound(self, a: f32, b: f32) -> f32 {
+        let bound = match self {
+            Self::Add | Self::Subtract => a + b,
+            Self::Multiply => a * b,
+            Self::WeightedSum([p, q, r]) => a * p.abs() + (b * q.abs() + r.abs()),
+            Self::SwappedSum([p, q, r]) => b * p.abs() + (a * q.abs() + r.abs()),
+            Self::ScaledProduct([p, q]) => a * b * p.abs() + q.abs(),
+        };
+        // What roundings add.
+        bound * 1.001
+    }
 }
 
 /// `out = narrow(operation(a, b))` on codes.
@@ -125,6 +169,7 @@ impl<A: Stored, B: Stored, C: Stored> Loop for Row<'_, A, B, C> {
             Operation::Add => self.each(|a, b| a + b),
             Operation::Subtract => self.each(|a, b| a - b),
             Operation::Multiply => self.each(|a, b| a * b),
+            other => self.each(|a, b| other.apply(a, b)),
         }
     }
 }

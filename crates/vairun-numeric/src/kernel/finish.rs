@@ -1,15 +1,25 @@
+use super::isa::Isa;
 use super::narrow::Narrow;
 
-/// What a product becomes: `f32(sum + add) · scale (+ bias)`, then perhaps a code.
+/// What a product becomes: `f32(sum + add) · scale (+ bias)`, then perhaps a code; with [`Finish::widened`]
+/// `f32((sum + add) · factor + term) · scale (+ bias)`.
 #[derive(Clone, Debug)]
 pub struct Finish {
     /// For each output channel, and as many as fill a vector behind them.
     add: Vec<i32>,
     scale: Vec<f32>,
     bias: Option<Vec<f32>>,
+    wide: Option<Wide>,
     /// `scale / step` of a quantizer to 8 bits, where that alone gives the code; see [`Finish::merged`].
     merged: Option<Vec<f32>>,
     output: Output,
+}
+
+/// What makes sums numbers that may need more than 32 bits.
+#[derive(Clone, Debug)]
+struct Wide {
+    factors: Vec<f64>,
+    terms: Vec<f64>,
 }
 
 /// What is written.
@@ -50,7 +60,27 @@ impl Finish {
             bias
         });
         let merged = bias.is_none().then(|| Self::merged(&scale, output)).flatten();
-        Self { add, scale, bias, merged, output }
+        Self { add, scale, bias, wide: None, merged, output }
+    }
+
+    /// With a factor, a power of two, and a term for each channel: `sum · factor + term` in f64, which holds it exactly
+    /// where it stays below 2^53, as the caller proves; then one rounding to f32.
+    #[must_use]
+    pub fn widened(mut self, mut factors: Vec<f64>, mut terms: Vec<f64>) -> Self {
+        assert_eq!((factors.len(), terms.len()), (self.channels(), self.channels()), "one each");
+        factors.resize(self.add.len(), 0.0);
+        terms.resize(self.add.len(), 0.0);
+        self.wide = Some(Wide { factors, terms });
+        self.merged = None;
+        self
+    }
+
+    /// The instruction set to take instead of `isa`: not every one has the wide form.
+    pub(super) fn isa(&self, isa: Isa) -> Isa {
+        match isa {
+            Isa::Avx512 if self.wide.is_some() => Isa::Avx2,
+            other => other,
+        }
     }
 
     /// The factors m so that `sum · m` rounds to the code that `sum · scale / step` rounds to, near ties excepted.
@@ -86,6 +116,7 @@ impl Finish {
             add: &self.add[first..],
             scale: &self.scale[first..],
             bias: self.bias.as_ref().map(|bias| &bias[first..]),
+            wide: self.wide.as_ref().map(|wide| (&wide.factors[first..], &wide.terms[first..])),
             merged: self.merged.as_ref().map(|merged| &merged[first..]),
             output: self.output,
         }
@@ -98,6 +129,8 @@ pub(super) struct Part<'a> {
     pub(super) add: &'a [i32],
     pub(super) scale: &'a [f32],
     pub(super) bias: Option<&'a [f32]>,
+    /// Factors and terms.
+    pub(super) wide: Option<(&'a [f64], &'a [f64])>,
     pub(super) merged: Option<&'a [f32]>,
     pub(super) output: Output,
 }
@@ -106,7 +139,23 @@ impl Part<'_> {
     /// The real number of a sum of channel `c`.
     #[inline(always)]
     pub(super) fn real(&self, c: usize, sum: i32) -> f32 {
-        let product = sum.wrapping_add(self.add[c]) as f32 * self.scale[c];
+        let sum = sum.wrapping_add(self.add[c]);
+        match self.wide {
+            Some(_) => self.real_of(c, sum.into()),
+            None => self.scaled(c, sum as f32),
+        }
+    }
+
+    /// The real number of a corrected sum of channel `c`, a whole number, where sums are wide.
+    #[inline(always)]
+    pub(super) fn real_of(&self, c: usize, sum: f64) -> f32 {
+        let (factors, terms) = self.wide.unwrap_or((&[], &[]));
+        self.scaled(c, (sum * factors[c] + terms[c]) as f32)
+    }
+
+    #[inline(always)]
+    fn scaled(&self, c: usize, number: f32) -> f32 {
+        let product = number * self.scale[c];
         match self.bias {
             Some(bias) => product + bias[c],
             None => product,

@@ -7,7 +7,7 @@ use std::str::FromStr;
 pub enum Isa {
     /// Whatever the compiler makes of plain loops.
     Scalar,
-    /// x86 with AVX2: products of 16-bit pairs.
+    /// x86 with AVX2 and FMA: products of 16-bit pairs.
     Avx2,
     /// x86 with AVX2 and AVX-VNNI: products of four bytes, all else as with AVX2.
     AvxVnni,
@@ -26,10 +26,11 @@ impl Isa {
             use std::arch::is_x86_feature_detected as has;
             match self {
                 Self::Scalar => true,
-                Self::Avx2 => has!("avx2"),
-                Self::AvxVnni => has!("avx2") && has!("avxvnni"),
+                Self::Avx2 => has!("avx2") && has!("fma"),
+                Self::AvxVnni => has!("avx2") && has!("fma") && has!("avxvnni"),
                 Self::Avx512 => {
                     has!("avx2")
+                        && has!("fma")
                         && has!("avx512f")
                         && has!("avx512bw")
                         && has!("avx512dq")

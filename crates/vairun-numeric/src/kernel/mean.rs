@@ -57,6 +57,49 @@ pub fn mean_of_images<T: Stored>(
     );
 }
 
+struct Counted<'a, T> {
+    x: &'a [T],
+    channels: usize,
+    zero: i32,
+    ratio: f32,
+    sums: &'a mut [i32],
+    out: &'a mut [f32],
+}
+
+impl<T: Stored> Loop for Counted<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { x, channels, zero, ratio, sums, out } = self;
+        sums.fill(0);
+        for x in x.chunks_exact(channels) {
+            let add = |(sum, &x): (&mut i32, &T)| *sum = sum.wrapping_add(x.widen() - zero);
+            sums.iter_mut().zip(x).for_each(add);
+        }
+        out.iter_mut().zip(sums).for_each(|(out, sum)| *out = *sum as f32 * ratio);
+    }
+}
+
+/// `f32(Σ (x - zero)) · ratio` of each channel of each image of `pixels` pixels, the sum exact modulo 2^32: as
+/// [`crate::qlinear::global_average_pool`] before it rounds.
+pub fn scaled_sums_of_images<T: Stored>(
+    isa: Isa,
+    x: &[T],
+    (pixels, channels): (usize, usize),
+    (zero, ratio): (i32, f32),
+    out: &mut [f32],
+) {
+    if pixels * channels == 0 {
+        return;
+    }
+    let images = x.par_chunks_exact(pixels * channels).zip(out.par_chunks_exact_mut(channels));
+    images.for_each_init(
+        || vec![0i32; channels],
+        |sums, (x, out)| on(isa, Counted { x, channels, zero, ratio, sums, out }),
+    );
+}
+
 /// Pixels of one task.
 const TASK: usize = 64;
 
@@ -135,6 +178,22 @@ mod tests {
             let mut out = [0f32; 6];
             mean_of_images(isa, &x, (35, 3), grid, &mut out);
             assert_eq!(bits(&out), bits(&mean_of_rows(&numbers, 6, 35)));
+        }
+    }
+
+    #[test]
+    fn sums_of_codes_are_those_of_the_operator() {
+        let (x, _) = images(Grid { scale: 1.0, zero: 0 });
+        let at = |i: usize| i / 105 * 105 + i % 35 * 3 + i % 105 / 35;
+        let rows: Vec<u8> = (0..x.len()).map(|i| x[at(i)]).collect();
+        let grid = |scale, zero_point| crate::linear::Grid { scale, zero_point };
+        let (from, to) = (grid(0.1, 77), grid(0.13, 5));
+        let want = crate::qlinear::global_average_pool::<u8>((&rows, from), 35, (to, (0, 255)));
+        for isa in Isa::available() {
+            let mut out = [0f32; 6];
+            scaled_sums_of_images(isa, &x, (35, 3), (77, 0.1 / (0.13 * 35.0)), &mut out);
+            let codes = out.map(|x| (x.round_ties_even() + 5.0).clamp(0.0, 255.0) as u8);
+            assert_eq!(codes[..], want);
         }
     }
 

@@ -22,12 +22,14 @@ mod kind;
 mod mean;
 mod movement;
 mod narrow;
+mod pairs;
 pub mod peak;
 mod pool;
 mod product;
 mod rows;
 #[cfg(test)]
 mod small_tests;
+mod split;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -39,10 +41,12 @@ pub use depthwise::Depthwise;
 pub use elementwise::{Binary, Grid, Operation, Stored, map_bytes, map_to, map_words, quantize};
 pub use finish::{Finish, Output};
 pub use isa::Isa;
-pub use mean::{mean_of_images, means_of_windows};
+pub use mean::{mean_of_images, means_of_windows, scaled_sums_of_images};
 pub use movement::{gather, spread_rows, transpose};
 pub use narrow::{Narrow, NarrowParts};
+pub use pairs::Pairs;
 pub use pool::max_pool;
 pub use product::{Codes, Product, Written};
 pub use rows::Rows;
+pub use split::Split;
 pub use weights::{Element, Weights};

@@ -81,6 +81,7 @@ impl Product {
         finish: Finish,
         isa: Isa,
     ) -> Self {
+        let isa = finish.isa(isa);
         assert!(isa.is_available(), "the CPU has {isa}");
         let element = groups[0].element;
         let out_channels: usize = groups.iter().map(|weights| weights.out_channels).sum();

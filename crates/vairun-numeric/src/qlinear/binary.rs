@@ -1,4 +1,5 @@
 use super::requantize::saturated;
+use crate::kernel::Operation;
 use crate::linear::{Code, Grid};
 use crate::vector::{Loop, widest};
 
@@ -44,6 +45,17 @@ impl<C: Code> Binary<C> {
         let ratio = a.scale * b.scale / y.scale;
         let (za, zb, zero_point) = (a.zero_point, b.zero_point, y.zero_point as f32);
         Self::new(Combine::Product { za, zb, ratio, zero_point }, range)
+    }
+
+    /// The same on the numbers of codes: the operation, and the codes of a and b that are 0. Its result is rounded to the
+    /// nearest integer, ties to even, and saturated.
+    pub fn operation(&self) -> (Operation, [i32; 2]) {
+        match self.combine {
+            Combine::Sum { ra, rb, offset } => (Operation::WeightedSum([ra, rb, offset]), [0, 0]),
+            Combine::Product { za, zb, ratio, zero_point } => {
+                (Operation::ScaledProduct([ratio, zero_point]), [za, zb])
+            }
+        }
     }
 
     /// Appends the codes for `a` and `b` to `y`; either may be a single code that stands for as many as the other has.

@@ -32,6 +32,13 @@ impl Finish {
         Some(scales.iter().enumerate().map(finish).collect())
     }
 
+    /// One for each channel, with integer biases.
+    pub(super) fn of_codes(scales: &[f32], bias: Option<&[i32]>) -> Vec<Self> {
+        let add = |o: usize| bias.map_or(0, |bias| bias[o].into());
+        let finish = |(o, &scale)| Self { shift: 0, add: add(o), scale, bias: None };
+        scales.iter().enumerate().map(finish).collect()
+    }
+
     /// With element `i` of a dequantized bias in the sum; `None` where its scale does not allow it.
     fn joined(scale: f32, bias: &Side, i: usize) -> Option<Self> {
         let code = bias.code(i) - i64::from(bias.zero_point(i));
@@ -64,6 +71,11 @@ impl Finish {
             return None;
         }
         Some((0, coarse, Some(self.add as f32 * self.scale)))
+    }
+
+    /// By how much the sum is shifted, what is added to it, the scale, and what is added to the product.
+    pub(super) fn wide(self) -> (u32, i64, f32, Option<f32>) {
+        (self.shift, self.add, self.scale, self.bias)
     }
 
     #[allow(clippy::cast_precision_loss)] // one rounding, as defined

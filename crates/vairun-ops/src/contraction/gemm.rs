@@ -3,7 +3,7 @@ use vairun_numeric::kernel::{Isa, Output};
 use vairun_tensor::Tensor;
 
 use super::finish::{Finish, finish};
-use super::packed::{Matrix, Packed, PackedInput};
+use super::packed::{Matrix, Packed, PackedInput, Plan, Rule, Terms};
 use super::side::Side;
 use crate::attrs::Attrs;
 use crate::error::{BuildError, OpError};
@@ -71,8 +71,9 @@ impl Gemm {
             return Ok(None);
         }
         let matrix = Matrix { m: shape.m, k: shape.k, n: shape.n, transposed: self.b_transposed };
-        let result = [shape.m, shape.n];
-        Ok(matrix.pack(x, (w, bias), self.alpha, &result, output, isa))
+        let Some(terms) = Terms::of(w, usize::from(!self.b_transposed)) else { return Ok(None) };
+        let plan = Plan { x, rule: Rule::Numbers { bias, alpha: self.alpha }, output, isa };
+        Ok(plan.matrix(&matrix, &terms, &[shape.m, shape.n]))
     }
 
     /// The shape of the result.

@@ -30,20 +30,28 @@ pub(super) fn run(inputs: &Inputs) -> Result<Option<Tensor>, OpError> {
 }
 
 /// The sizes of numpy's `matmul`.
-pub(crate) struct Shapes {
+#[derive(Clone, Debug)]
+pub struct Shapes {
     /// The batches of each operand and of the result, of one rank.
     pub(crate) a: Vec<usize>,
     pub(crate) b: Vec<usize>,
     pub(crate) out: Vec<usize>,
-    pub(crate) m: usize,
-    pub(crate) k: usize,
-    pub(crate) n: usize,
-    /// Of the result.
-    pub(crate) shape: Vec<usize>,
+    /// Rows of a.
+    pub m: usize,
+    /// Terms of a sum.
+    pub k: usize,
+    /// Columns of b.
+    pub n: usize,
+    /// The shape of the result.
+    pub shape: Vec<usize>,
 }
 
 impl Shapes {
-    pub(crate) fn new(a: &[usize], b: &[usize]) -> Result<Self, OpError> {
+    /// Of operands of these shapes.
+    ///
+    /// # Errors
+    /// Shapes that do not fit each other, or a result that is too large.
+    pub fn new(a: &[usize], b: &[usize]) -> Result<Self, OpError> {
         let wrong = || OpError::Shape {
             input: "A".into(),
             got: a.to_vec(),
@@ -75,16 +83,23 @@ impl Shapes {
 }
 
 /// The matrix products that make a result, in its order.
-pub(crate) struct Tasks {
+#[derive(Clone, Debug)]
+pub struct Tasks {
     /// Rows of each.
-    pub(crate) m: usize,
+    pub m: usize,
     /// Where the matrices of both operands start, in elements.
-    pub(crate) starts: Vec<(usize, usize)>,
+    pub starts: Vec<(usize, usize)>,
 }
 
 impl Shapes {
+    /// The rows of a, all its batches one after the other, where one matrix of `rank` dimensions is on the right of all.
+    pub(crate) fn tall(&self, rank: usize) -> Option<usize> {
+        let one = rank >= 2 && self.b.iter().all(|&d| d == 1) && self.out == self.a;
+        one.then(|| self.m * self.a.iter().product::<usize>())
+    }
+
     /// A matrix on the right that is the same for all batches of a meets them as one tall matrix.
-    pub(crate) fn tasks(&self) -> Tasks {
+    pub fn tasks(&self) -> Tasks {
         let Self { a, b, out, m, k, n, .. } = self;
         let batches: usize = out.iter().product();
         if batches == 0 {

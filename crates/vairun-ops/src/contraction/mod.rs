@@ -10,7 +10,9 @@
 //! activation with a scale per channel, a product of scales that f32 cannot hold as a normal number, `alpha` or `beta`
 //! that the form cannot absorb), nothing is computed here and the caller takes the float operator.
 
+pub(crate) mod coded;
 pub(crate) mod conv;
+mod epilogue;
 mod finish;
 mod gemm;
 pub(crate) mod matmul;
@@ -21,6 +23,8 @@ mod side;
 mod tests;
 mod window;
 
+pub use matmul::{Shapes, Tasks};
+pub(crate) use packed::Matrix;
 pub use packed::{Packed, PackedInput};
 pub use real::{Real, RealOr};
 pub use window::WindowAttributes;

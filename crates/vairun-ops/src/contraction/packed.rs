@@ -1,10 +1,11 @@
 use vairun_numeric::contraction::ConvGeometry;
 use vairun_numeric::kernel::{
-    Codes, Depthwise, Element, Finish as KernelFinish, Isa, Output, Product, Rows, Weights, Written,
+    Codes, Depthwise, Element, Isa, Output, Product, Rows, Split, Weights, Written,
 };
 use vairun_tensor::Tensor;
 
 use super::conv::{channel_axis, output_shape};
+use super::epilogue::Epilogue;
 use super::finish::Finish;
 use super::matmul::Shapes;
 use super::side::Side;
@@ -28,7 +29,7 @@ pub struct PackedInput {
 
 impl PackedInput {
     /// How far a code is from 0 at most.
-    fn reach(&self) -> i64 {
+    pub(super) fn reach(&self) -> i64 {
         let (low, high) = self.range;
         i64::from((low - self.zero).abs().max((high - self.zero).abs()))
     }
@@ -48,6 +49,7 @@ pub struct Packed {
 #[derive(Debug)]
 enum Kernel {
     Product(Product),
+    Split(Split),
     Depthwise(Depthwise),
 }
 
@@ -72,6 +74,7 @@ impl Packed {
         self.batch
             * match &self.kernel {
                 Kernel::Product(product) => product.multiplications(),
+                Kernel::Split(split) => split.multiplications(),
                 Kernel::Depthwise(depthwise) => depthwise.multiplications(),
             }
     }
@@ -86,6 +89,7 @@ impl Packed {
                 let stride = product.out_channels();
                 product.run(x, self.channels, out, stride, self.batch);
             }
+            Kernel::Split(split) => split.run(x, self.channels, out, self.batch),
             Kernel::Depthwise(depthwise) => depthwise.run(x, out, self.batch),
         }
     }
@@ -114,33 +118,9 @@ pub(super) fn conv(
     output: Output,
     isa: Isa,
 ) -> Result<Option<Packed>, OpError> {
-    let geometry = match transposed {
-        true => attributes.conv_transpose(&x.shape, w.shape())?,
-        false => attributes.conv(&x.shape, w.shape())?,
-    };
-    let Some(geometry) = geometry else { return Ok(None) };
-    let Some(shape) = output_shape(&geometry, transposed)? else { return Ok(None) };
-    let rows = match transposed {
-        true => Rows::conv_transpose(&geometry),
-        false => Rows::conv(&geometry),
-    };
-    if bias.is_some_and(|bias| bias.shape() != [geometry.out_channels]) {
-        return Ok(None);
-    }
-    let Some(rows) = rows else { return Ok(None) };
-    let axis = channel_axis(transposed);
-    Ok(Terms::of(w, axis).and_then(|terms| {
-        let groups = match transposed {
-            true => terms.transposed_groups(&geometry),
-            false => terms.groups(&geometry),
-        };
-        // The scales of a transposed convolution run over the channels of one group and are shared by the groups.
-        let count = w.shape()[axis];
-        let scale = |o: usize| terms.scale(o % count);
-        let plan = Plan { x, bias, output, isa, alpha: 1.0 };
-        let batch = geometry.batch;
-        plan.pack(groups, geometry.channels / geometry.groups, rows, scale, batch, shape)
-    }))
+    let Some(terms) = Terms::of(w, channel_axis(transposed)) else { return Ok(None) };
+    let plan = Plan { x, rule: Rule::Numbers { bias, alpha: 1.0 }, output, isa };
+    plan.conv(attributes, transposed, (w.shape(), &terms))
 }
 
 /// MatMul with one matrix on the right.
@@ -151,56 +131,41 @@ pub(super) fn matmul(
     isa: Isa,
 ) -> Result<Option<Packed>, OpError> {
     let shapes = Shapes::new(&x.shape, w.shape())?;
-    if w.rank() < 2 || shapes.b.iter().any(|&d| d != 1) || shapes.out != shapes.a {
-        return Ok(None);
-    }
-    let m = shapes.m * shapes.a.iter().product::<usize>();
+    let Some(m) = shapes.tall(w.rank()) else { return Ok(None) };
     let matrix = Matrix { m, k: shapes.k, n: shapes.n, transposed: false };
-    Ok(matrix.pack(x, (w, None), 1.0, &shapes.shape, output, isa))
+    let Some(terms) = Terms::of(w, w.rank() - 1) else { return Ok(None) };
+    let plan = Plan { x, rule: Rule::Numbers { bias: None, alpha: 1.0 }, output, isa };
+    Ok(plan.matrix(&matrix, &terms, &shapes.shape))
 }
 
 /// A product of `[m, k]` with constant `[k, n]`, or its transpose.
-pub(super) struct Matrix {
-    pub(super) m: usize,
-    pub(super) k: usize,
-    pub(super) n: usize,
-    pub(super) transposed: bool,
-}
-
-impl Matrix {
-    pub(super) fn pack(
-        &self,
-        x: &PackedInput,
-        (w, bias): (&Tensor, Option<&Tensor>),
-        alpha: f32,
-        shape: &[usize],
-        output: Output,
-        isa: Isa,
-    ) -> Option<Packed> {
-        let &Self { m, k, n, transposed } = self;
-        let terms = Terms::of(w, if transposed { w.rank() - 2 } else { w.rank() - 1 })?;
-        let at = |o: usize, c: usize| if transposed { o * k + c } else { c * n + o };
-        let mut matrix = Vec::with_capacity(n * k);
-        for o in 0..n {
-            matrix.extend((0..k).map(|c| terms.term(at(o, c), o)));
-        }
-        let rows = Rows::matrix(m)?;
-        let plan = Plan { x, bias, output, isa, alpha };
-        plan.pack(vec![matrix], k, rows, |o| terms.scale(o), 1, shape.to_vec())
-    }
+pub(crate) struct Matrix {
+    pub(crate) m: usize,
+    pub(crate) k: usize,
+    pub(crate) n: usize,
+    pub(crate) transposed: bool,
 }
 
 /// The weights as integers less their zero points, and their scales.
-struct Terms<'a> {
+pub(super) struct Terms<'a> {
     side: Side<'a>,
 }
 
 impl<'a> Terms<'a> {
     /// `None` where the scales or zero points run along another dimension than that of the output channels.
-    fn of(w: &'a Tensor, channel_axis: usize) -> Option<Self> {
+    pub(super) fn of(w: &'a Tensor, channel_axis: usize) -> Option<Self> {
         let side = Side::new(w)?;
         let usable = side.axis.is_none_or(|axis| axis == channel_axis);
         usable.then_some(Self { side })
+    }
+
+    /// Of codes, with a zero point and a scale for each output channel, or one for all.
+    pub(super) fn of_codes(
+        w: &'a Tensor,
+        zero_points: &'a [i32],
+        scales: &'a [f32],
+    ) -> Option<Self> {
+        Side::of_codes(w, zero_points, scales).map(|side| Self { side })
     }
 
     /// Weight `at`, of output channel `o`.
@@ -250,15 +215,88 @@ impl<'a> Terms<'a> {
 }
 
 /// What is the same for every kind of contraction.
-struct Plan<'a> {
-    x: &'a PackedInput,
-    bias: Option<&'a Tensor>,
-    output: Output,
-    isa: Isa,
-    alpha: f32,
+pub(super) struct Plan<'a> {
+    pub(super) x: &'a PackedInput,
+    pub(super) rule: Rule<'a>,
+    pub(super) output: Output,
+    pub(super) isa: Isa,
+}
+
+/// What becomes of the sums.
+#[derive(Clone, Copy)]
+pub(super) enum Rule<'a> {
+    /// Numbers of dequantized operands: `f32(sum) · f32(sx · sw) · alpha`, and a real bias by the rule of [`Finish`].
+    Numbers { bias: Option<&'a Tensor>, alpha: f32 },
+    /// `f32(sum + bias) · scale`, the scales being those of the terms; one bias for each channel.
+    Codes { bias: Option<&'a [i32]> },
+}
+
+impl Rule<'_> {
+    fn fits(&self, channels: usize) -> bool {
+        match self {
+            Self::Numbers { bias, .. } => bias.is_none_or(|bias| bias.shape() == [channels]),
+            Self::Codes { bias } => bias.is_none_or(|bias| bias.len() == channels),
+        }
+    }
 }
 
 impl Plan<'_> {
+    /// Conv and ConvTranspose with weights of a shape.
+    pub(super) fn conv(
+        &self,
+        attributes: &WindowAttributes,
+        transposed: bool,
+        (w, terms): (&[usize], &Terms),
+    ) -> Result<Option<Packed>, OpError> {
+        let geometry = match transposed {
+            true => attributes.conv_transpose(&self.x.shape, w)?,
+            false => attributes.conv(&self.x.shape, w)?,
+        };
+        let Some(geometry) = geometry else { return Ok(None) };
+        self.conv_in(&geometry, transposed, terms)
+    }
+
+    /// The same with known sizes.
+    pub(super) fn conv_in(
+        &self,
+        geometry: &ConvGeometry,
+        transposed: bool,
+        terms: &Terms,
+    ) -> Result<Option<Packed>, OpError> {
+        let Some(shape) = output_shape(geometry, transposed)? else { return Ok(None) };
+        let rows = match transposed {
+            true => Rows::conv_transpose(geometry),
+            false => Rows::conv(geometry),
+        };
+        let Some(rows) = rows.filter(|_| self.rule.fits(geometry.out_channels)) else {
+            return Ok(None);
+        };
+        let groups = match transposed {
+            true => terms.transposed_groups(geometry),
+            false => terms.groups(geometry),
+        };
+        // The scales of a transposed convolution run over the channels of one group and are shared by the groups.
+        let count = match transposed {
+            true => geometry.out_channels / geometry.groups,
+            false => geometry.out_channels,
+        };
+        let scale = |o: usize| terms.scale(o % count);
+        let channels = geometry.channels / geometry.groups;
+        Ok(self.pack(groups, channels, rows, scale, geometry.batch, shape))
+    }
+
+    /// A matrix product; `shape` is that of the result.
+    pub(super) fn matrix(&self, matrix: &Matrix, terms: &Terms, shape: &[usize]) -> Option<Packed> {
+        let &Matrix { m, k, n, transposed } = matrix;
+        let at = |o: usize, c: usize| if transposed { o * k + c } else { c * n + o };
+        let mut weights = Vec::with_capacity(n * k);
+        for o in 0..n {
+            weights.extend((0..k).map(|c| terms.term(at(o, c), o)));
+        }
+        let rows = Rows::matrix(m)?;
+        self.pack(vec![weights], k, rows, |o| terms.scale(o), 1, shape.to_vec())
+    }
+
     /// `groups` are `[out_channels, taps, channels]` each.
     fn pack(
         &self,
@@ -279,18 +317,28 @@ impl Plan<'_> {
             .collect::<Option<_>>()?;
         let scales: Vec<f32> =
             (0..out * groups.len()).map(|o| self.scale(w_scale(o))).collect::<Option<_>>()?;
-        let (finish, largest) = self.finish(&weights, zero, &scales)?;
+        let finishes = match self.rule {
+            Rule::Numbers { bias, .. } => Finish::all(&scales, bias)?,
+            Rule::Codes { bias } => Finish::of_codes(&scales, bias),
+        };
+        let wraps = matches!(self.rule, Rule::Codes { .. });
+        let epilogue = Epilogue { x: self.x, finishes: &finishes, output: self.output, wraps };
         let depthwise = channels == 1 && out == 1 && groups.len() > 1;
-        let kernel = match depthwise {
-            true => Kernel::Depthwise(Depthwise::new(
-                element,
-                &groups.concat(),
-                rows,
-                zero,
-                finish,
-                self.isa,
-            )?),
-            false => Kernel::Product(Product::new(weights, channels, rows, zero, finish, self.isa)),
+        let (kernel, largest) = match epilogue.whole(&weights) {
+            Some((finish, largest)) if depthwise => {
+                let weights = groups.concat();
+                let kernel = Depthwise::new(element, &weights, rows, zero, finish, self.isa)?;
+                (Kernel::Depthwise(kernel), largest)
+            }
+            Some((finish, largest)) => {
+                let product = Product::new(weights, channels, rows, zero, finish, self.isa);
+                (Kernel::Product(product), largest)
+            }
+            None => {
+                let [group] = &groups[..] else { return None };
+                let (split, largest) = epilogue.split(element, group, channels, rows, self.isa)?;
+                (Kernel::Split(split), largest)
+            }
         };
         let channels = channels * groups.len();
         Some(Packed { kernel, element, shape, batch, channels, largest })
@@ -298,44 +346,11 @@ impl Plan<'_> {
 
     /// `f32(sx · sw) · alpha`, by the rule of `Side::product`.
     fn scale(&self, w: f32) -> Option<f32> {
+        let Rule::Numbers { alpha, .. } = self.rule else { return Some(w) };
         let product = self.x.scale * w;
         let zero = product == 0.0 && (self.x.scale == 0.0 || w == 0.0);
-        let scaled = product * self.alpha;
+        let scaled = product * alpha;
         ((product.is_normal() || zero) && (scaled.is_normal() || scaled == 0.0)).then_some(scaled)
-    }
-
-    fn finish(
-        &self,
-        weights: &[Weights],
-        zero: i32,
-        scales: &[f32],
-    ) -> Option<(KernelFinish, f32)> {
-        let finishes = Finish::all(scales, self.bias)?;
-        let magnitudes = weights.iter().flat_map(|group| group.magnitudes());
-        let bounds =
-            magnitudes.map(|m| m.checked_mul(self.x.reach())).collect::<Option<Vec<_>>>()?;
-        let parts = finishes.iter().zip(&bounds).map(|(finish, &bound)| finish.unshifted(bound));
-        let parts = parts.collect::<Option<Vec<_>>>()?;
-        let mut add = Vec::with_capacity(parts.len());
-        for group in weights {
-            let first = add.len();
-            let biases: Vec<i64> =
-                parts[first..][..group.magnitudes().len()].iter().map(|part| part.0).collect();
-            add.extend(group.corrections_within(zero, &biases, self.x.reach())?);
-        }
-        let scale: Vec<f32> = parts.iter().map(|part| part.1).collect();
-        let bias = parts.iter().any(|part| part.2.is_some());
-        // A product of -0 plus 0 would be 0: channels without a bias are left alone by -0.
-        let bias =
-            bias.then(|| parts.iter().map(|part| part.2.unwrap_or(-0.0)).collect::<Vec<_>>());
-        let mut largest = 0f32;
-        for (&(add, scale, bias), &bound) in parts.iter().zip(&bounds) {
-            let sum = (bound + add.abs()) as f32 * scale.abs() + bias.unwrap_or(0.0).abs();
-            // NaN stays NaN here, and is refused below.
-            largest = if sum > largest || sum.is_nan() { sum } else { largest };
-        }
-        let bounded = largest.is_finite() && bias.iter().flatten().all(|bias| bias.is_finite());
-        bounded.then(|| (KernelFinish::new(add, scale, bias, self.output), largest))
     }
 }
 

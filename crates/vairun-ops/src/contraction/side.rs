@@ -36,6 +36,16 @@ impl<'a> Side<'a> {
         })
     }
 
+    /// Of codes and what they come with, one for each index of some axis or one for all.
+    pub(super) fn of_codes(
+        codes: &'a Tensor,
+        zero_points: &'a [i32],
+        scales: &'a [f32],
+    ) -> Option<Self> {
+        let (zero_points, scales) = (zero_points.into(), scales.into());
+        Some(Self { codes: Integers::new(codes)?, zero_points, scales, axis: None })
+    }
+
     /// The operand for the kernels.
     pub(super) fn operand(&self) -> Operand<'_> {
         Operand { codes: self.codes.all(), zero_points: &self.zero_points }

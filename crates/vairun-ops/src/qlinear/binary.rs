@@ -4,13 +4,15 @@ use vairun_numeric::linear::{Code, Grid};
 use vairun_numeric::qlinear::Binary;
 use vairun_tensor::{DType, Element, Tensor};
 
-use super::codes::{Coded, Names, check, check_grid, grid, range, with_code};
+use super::codes::{Coded, Names, check, check_grid, grid, part, range, rounding, with_code};
+use crate::coded::{CodeRule, CodedInput, OnCodes};
 use crate::common::broadcast::{Runs, broadcast_shape};
 use crate::common::one;
 use crate::common::sizes::result_len;
 use crate::common::types::same_type;
 use crate::error::OpError;
 use crate::operator::{Inputs, Outputs};
+use crate::quantizer::Dequantizer;
 
 const A: Names = Names("A", "A_scale", "A_zero_point");
 const B: Names = Names("B", "B_scale", "B_zero_point");
@@ -55,6 +57,24 @@ fn combine<T: Code + Element>(
         binary.extend(&a[i..i + part(runs.step[0])], &b[j..j + part(runs.step[1])], &mut y);
     });
     Ok(Tensor::new(&shape, y)?)
+}
+
+/// The operation on the numbers of two codes.
+pub(super) fn on_codes(kind: Kind, parameters: &Inputs) -> Option<OnCodes> {
+    let parts = [part(parameters, 0, A)?, part(parameters, 3, B)?];
+    let dtype = parts[0].dtype;
+    if parts[1].dtype != dtype {
+        return None;
+    }
+    let y = grid(parameters, 6, C, dtype).ok()?;
+    let [a, b] =
+        parts.map(|part| Grid { scale: part.grid.scale, zero_point: part.grid.zero_point });
+    let (operation, zero_points) = kind.of::<u8>(a, b, y, range(dtype)).operation();
+    let counted =
+        |(part, zero_point)| CodedInput { grid: Dequantizer { scale: 1.0, zero_point }, ..part };
+    let parts = parts.into_iter().zip(zero_points).map(counted).collect();
+    // The operation adds the zero point of the result.
+    Some(OnCodes { parts, quantizer: rounding(0, dtype), rule: CodeRule::Binary(operation) })
 }
 
 /// The type of the result: that of all codes.

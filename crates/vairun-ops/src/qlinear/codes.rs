@@ -1,13 +1,16 @@
 //! Codes of 8 bits with the scale and the zero point that they come with.
 
 use vairun_numeric::linear::{Affine, Grid};
+use vairun_numeric::round::Round;
 use vairun_tensor::{DType, Tensor};
 
+use crate::coded::CodedInput;
 use crate::common::parameters::one_element;
 use crate::common::types::{Types, other_type};
 use crate::error::OpError;
 use crate::operator::Inputs;
 use crate::quant::parameters::{integers, scales};
+use crate::quantizer::{Dequantizer, Quantizer};
 
 /// int8 and uint8.
 pub(super) const CODES: Types =
@@ -82,6 +85,24 @@ pub(super) fn range(dtype: DType) -> (i32, i32) {
 pub(super) fn affine(grid: Grid, dtype: DType) -> Affine {
     let (low, high) = range(dtype);
     Affine::new(grid.scale, grid.zero_point, low, high)
+}
+
+/// The codes at `first` as an input of a fused plan, with the grid that a known scale and zero point behind them say;
+/// `None` where one is left out.
+pub(super) fn part(inputs: &Inputs, first: usize, names: Names) -> Option<CodedInput> {
+    let dtype = inputs.optional(first + 2).ok()??.dtype();
+    let Grid { scale, zero_point } = grid(inputs, first + 1, names, dtype).ok()?;
+    CODES.contains(dtype).then_some(())?;
+    Some(CodedInput { index: first, dtype, grid: Dequantizer { scale, zero_point } })
+}
+
+/// A quantizer of numbers that count codes already: `saturate(round_half_even(x) + zero_point)`.
+pub(super) fn rounding(zero_point: i32, dtype: DType) -> Quantizer {
+    let (low, high) = range(dtype);
+    // Beyond, x86's conversion to an integer gives the least code.
+    let below = 2_147_483_648.0;
+    let round = Round::HalfEven;
+    Quantizer { scale: 1.0, zero_point, low, high, round, zero_inside: false, below, dtype }
 }
 
 /// The type of the codes at `first`, where known; their zero point must have it too, their scale must be float32.

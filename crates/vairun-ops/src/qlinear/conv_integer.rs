@@ -18,6 +18,7 @@
 use vairun_tensor::{DType, Tensor};
 
 use super::codes::CODES;
+use super::kept::Kept;
 use super::sums::{Lines, Side, conv};
 use crate::attrs::Attrs;
 use crate::common::{LATEST, one};
@@ -39,11 +40,13 @@ pub static DEF: OpDef = OpDef {
 
 struct ConvInteger {
     windows: WindowAttributes,
+    kept: Kept,
 }
 
 fn build(spec: &NodeSpec, attrs: &Attrs) -> Result<Box<dyn Operator>, BuildError> {
     spec.expect_inputs(2..=4)?;
-    Ok(Box::new(ConvInteger { windows: WindowAttributes::read(attrs)? }))
+    let kept = Kept::new(spec, &[1, 3]);
+    Ok(Box::new(ConvInteger { windows: WindowAttributes::read(attrs)?, kept }))
 }
 
 impl Operator for ConvInteger {
@@ -52,7 +55,7 @@ impl Operator for ConvInteger {
         let lines = Lines::Channels(w.shape().first().copied().unwrap_or(0));
         let x = Side::new(x, "x", inputs.optional(2)?, "x_zero_point", Lines::One)?;
         let w = Side::new(w, "w", inputs.optional(3)?, "w_zero_point", lines)?;
-        let (shape, sums) = conv(&self.windows, &x, &w)?;
+        let (shape, sums) = conv(&self.windows, &self.kept, &x, &w)?;
         one(Tensor::new(&shape, sums)?)
     }
 

@@ -17,6 +17,7 @@ use vairun_numeric::linear::dynamic_quantize;
 use vairun_tensor::{DType, Tensor};
 
 use super::codes::{CODES, SCALE};
+use super::kept::Kept;
 use super::mat_mul_integer_to_float::Columns;
 use super::sums::Side;
 use crate::attrs::Attrs;
@@ -36,11 +37,11 @@ pub static DEF: OpDef = OpDef {
     build,
 };
 
-struct DynamicQuantizeMatMul;
+struct DynamicQuantizeMatMul(Kept);
 
 fn build(spec: &NodeSpec, _: &Attrs) -> Result<Box<dyn Operator>, BuildError> {
     spec.expect_inputs(3..=5)?;
-    Ok(Box::new(DynamicQuantizeMatMul))
+    Ok(Box::new(DynamicQuantizeMatMul(Kept::new(spec, &[1, 3]))))
 }
 
 impl Operator for DynamicQuantizeMatMul {
@@ -55,6 +56,7 @@ impl Operator for DynamicQuantizeMatMul {
             scale: inputs.tensor(2, "b_scale")?,
             zero_point: inputs.optional(3)?,
             bias: inputs.optional(4)?,
+            kept: &self.0,
         };
         one(columns.product(&a, a_scale)?)
     }

@@ -3,7 +3,8 @@
 use vairun_numeric::qlinear::Table;
 use vairun_tensor::{DType, Tensor};
 
-use super::codes::{Coded, Names, affine, check, check_grid, grid, with_code};
+use super::codes::{Coded, Names, affine, check, check_grid, grid, part, rounding, with_code};
+use crate::coded::{CodeRule, OnCodes};
 use crate::common::one;
 use crate::error::OpError;
 use crate::operator::{Inputs, Outputs};
@@ -20,6 +21,13 @@ pub(super) fn run(inputs: &Inputs, f: impl Fn(f32) -> f32) -> Result<Outputs, Op
         let codes = Table::<C>::new(x.grid, y, f).map(x.codes.as_slice()?);
         one(Tensor::new(x.codes.shape(), codes)?)
     })
+}
+
+/// How it is a function of each code for itself.
+pub(super) fn on_codes(parameters: &Inputs) -> Option<OnCodes> {
+    let x = part(parameters, 0, X)?;
+    let quantizer = rounding(grid(parameters, 3, Y, x.dtype).ok()?.zero_point, x.dtype);
+    Some(OnCodes { parts: vec![x], quantizer, rule: CodeRule::Each })
 }
 
 /// The type of the result: that of the codes.

@@ -15,6 +15,7 @@
 use vairun_tensor::{DType, Tensor};
 
 use super::codes::CODES;
+use super::kept::Kept;
 use super::sums::{Lines, Side, matmul};
 use crate::attrs::Attrs;
 use crate::common::{LATEST, one};
@@ -34,11 +35,11 @@ pub static DEF: OpDef = OpDef {
     build,
 };
 
-struct MatMulInteger;
+struct MatMulInteger(Kept);
 
 fn build(spec: &NodeSpec, _: &Attrs) -> Result<Box<dyn Operator>, BuildError> {
     spec.expect_inputs(2..=4)?;
-    Ok(Box::new(MatMulInteger))
+    Ok(Box::new(MatMulInteger(Kept::new(spec, &[1, 3]))))
 }
 
 impl Operator for MatMulInteger {
@@ -48,7 +49,7 @@ impl Operator for MatMulInteger {
         let (rows, columns) = (Lines::Rows(shapes.m), Lines::Columns(shapes.n));
         let a = Side::new(a, "A", inputs.optional(2)?, "a_zero_point", rows)?;
         let b = Side::new(b, "B", inputs.optional(3)?, "b_zero_point", columns)?;
-        one(Tensor::new(&shapes.shape, matmul(&shapes, &a, &b)?)?)
+        one(Tensor::new(&shapes.shape, matmul(&shapes, &self.0, &a, &b)?)?)
     }
 
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {

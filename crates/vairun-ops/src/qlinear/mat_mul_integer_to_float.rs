@@ -18,6 +18,7 @@ use vairun_numeric::spread::Spread;
 use vairun_tensor::{DType, Tensor};
 
 use super::codes::{CODES, SCALE, scalar_scale};
+use super::kept::Kept;
 use super::sums::{Lines, Side, matmul};
 use crate::attrs::Attrs;
 use crate::common::one;
@@ -38,11 +39,11 @@ pub static DEF: OpDef = OpDef {
     build,
 };
 
-struct MatMulIntegerToFloat;
+struct MatMulIntegerToFloat(Kept);
 
 fn build(spec: &NodeSpec, _: &Attrs) -> Result<Box<dyn Operator>, BuildError> {
     spec.expect_inputs(4..=7)?;
-    Ok(Box::new(MatMulIntegerToFloat))
+    Ok(Box::new(MatMulIntegerToFloat(Kept::new(spec, &[1, 5]))))
 }
 
 impl Operator for MatMulIntegerToFloat {
@@ -55,6 +56,7 @@ impl Operator for MatMulIntegerToFloat {
             scale: inputs.tensor(3, "b_scale")?,
             zero_point: inputs.optional(5)?,
             bias: inputs.optional(6)?,
+            kept: &self.0,
         };
         one(parameters.product(&a, a_scale)?)
     }
@@ -76,6 +78,8 @@ pub(super) struct Columns<'a> {
     pub(super) scale: &'a Tensor,
     pub(super) zero_point: Option<&'a Tensor>,
     pub(super) bias: Option<&'a Tensor>,
+    /// B, packed.
+    pub(super) kept: &'a Kept,
 }
 
 impl Columns<'_> {
@@ -90,7 +94,7 @@ impl Columns<'_> {
         let scale: Vec<f32> =
             scales(self.scale, "b_scale")?.iter().map(|b_scale| a_scale * b_scale).collect();
         let bias = self.bias(n)?;
-        let sums = matmul(&shapes, a, &b)?;
+        let sums = matmul(&shapes, self.kept, a, &b)?;
         let y = if bias.is_none() && scale.len() == 1 {
             to_float(&sums, &scale, None, Spread::Tensor)
         } else {

@@ -5,6 +5,7 @@
 
 mod binary;
 mod codes;
+mod kept;
 mod layout;
 mod lookup;
 mod mask;

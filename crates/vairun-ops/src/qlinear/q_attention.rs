@@ -25,6 +25,7 @@ use vairun_numeric::transcendental::exp;
 use vairun_tensor::{DType, Tensor};
 
 use super::codes::{CODES, SCALE, scalar_scale};
+use super::kept::Kept;
 use super::mask::{MASK, Mask};
 use super::mat_mul_integer_to_float::Columns;
 use super::sums::{Lines, Side};
@@ -51,6 +52,7 @@ struct QAttention {
     causal: bool,
     filter: f32,
     scale: Option<f32>,
+    kept: Kept,
 }
 
 fn build(spec: &NodeSpec, attrs: &Attrs) -> Result<Box<dyn Operator>, BuildError> {
@@ -70,12 +72,13 @@ fn build(spec: &NodeSpec, attrs: &Attrs) -> Result<Box<dyn Operator>, BuildError
         causal: attrs.flag("unidirectional")?.unwrap_or(false),
         filter: attrs.float("mask_filter_value")?.unwrap_or(-10000.0),
         scale: attrs.float("scale")?.filter(|&scale| scale != 0.0),
+        kept: Kept::new(spec, &[1, 7]),
     }))
 }
 
 impl Operator for QAttention {
     fn run(&self, inputs: Inputs, _: &mut dyn Context) -> Result<Outputs, OpError> {
-        let projections = projections(&inputs)?;
+        let projections = projections(&inputs, &self.kept)?;
         let sizes = self.sizes(&inputs)?;
         let past = inputs.optional(8)?.map(|past| sizes.past(past)).transpose()?;
         let mask = inputs.optional(5)?.map(|mask| Mask::new(mask, &sizes.masked())).transpose()?;
@@ -129,7 +132,7 @@ struct Head {
 }
 
 /// `[batch, steps, 3·hidden]`
-fn projections(inputs: &Inputs) -> Result<Vec<f32>, OpError> {
+fn projections(inputs: &Inputs, kept: &Kept) -> Result<Vec<f32>, OpError> {
     let input = inputs.tensor(0, "input")?;
     if input.rank() != 3 {
         return Err(wrong_shape("input", input.shape(), "[batch, steps, input]"));
@@ -146,6 +149,7 @@ fn projections(inputs: &Inputs) -> Result<Vec<f32>, OpError> {
         scale: inputs.tensor(4, "weight_scale")?,
         zero_point: inputs.optional(7)?,
         bias: Some(inputs.tensor(2, "bias")?),
+        kept,
     };
     Ok(columns.product(&side, scale)?.into_vec()?)
 }

@@ -18,18 +18,23 @@
 //! Source: `quant_gemm.cc` of onnxruntime 1.28. Vectors: `testdata/ops/qlinear`.
 
 use vairun_numeric::contraction::MatMulShape;
+use vairun_numeric::kernel::{Isa, Output};
 use vairun_numeric::linear::Affine;
 use vairun_numeric::qlinear::{requantize, to_float};
 use vairun_numeric::spread::Spread;
 use vairun_tensor::{DType, Tensor};
 
-use super::codes::{CODES, Names, SCALE, grid, range, scalar_scale, with_code};
+use super::codes::{CODES, Names, SCALE, grid, part, range, rounding, scalar_scale, with_code};
+use super::kept::Kept;
 use super::sums::{Lines, Side, gemm};
 use crate::attrs::Attrs;
+use crate::coded::{CodeRule, OnCodes};
 use crate::common::broadcast::{Runs, broadcast_shape, zip_in_place};
 use crate::common::one;
 use crate::common::sizes::result_len;
 use crate::common::types::Types;
+use crate::contraction::coded::CodedWeights;
+use crate::contraction::{Matrix, Packed, PackedInput};
 use crate::def::{Grade, OpDef};
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
@@ -47,6 +52,7 @@ pub static DEF: OpDef = OpDef {
 };
 
 const C: Types = Types::new("int32", |dtype| dtype == DType::I32);
+const A: Names = Names("A", "a_scale", "a_zero_point");
 const Y: Names = Names("Y", "y_scale", "y_zero_point");
 
 struct QGemm {
@@ -55,6 +61,7 @@ struct QGemm {
     b_transposed: bool,
     /// Whether the result is real.
     real: bool,
+    kept: Kept,
 }
 
 fn build(spec: &NodeSpec, attrs: &Attrs) -> Result<Box<dyn Operator>, BuildError> {
@@ -69,12 +76,13 @@ fn build(spec: &NodeSpec, attrs: &Attrs) -> Result<Box<dyn Operator>, BuildError
         a_transposed: attrs.flag("transA")?.unwrap_or(false),
         b_transposed: attrs.flag("transB")?.unwrap_or(false),
         real: !spec.has_input(8),
+        kept: Kept::new(spec, &[3, 5]),
     }))
 }
 
 impl Operator for QGemm {
     fn run(&self, inputs: Inputs, _: &mut dyn Context) -> Result<Outputs, OpError> {
-        let shape = self.shape(inputs.tensor(0, "A")?, inputs.tensor(3, "B")?)?;
+        let shape = self.shape(inputs.tensor(0, "A")?.shape(), inputs.tensor(3, "B")?.shape())?;
         let (m, n) = (shape.m, shape.n);
         let mut sums = self.sums(&inputs, shape)?;
         if let Some(c) = inputs.optional(6)? {
@@ -99,6 +107,34 @@ impl Operator for QGemm {
         })
     }
 
+    fn on_codes(&self, parameters: &Inputs) -> Option<OnCodes> {
+        let a = part(parameters, 0, A).filter(|_| !self.a_transposed && !self.real)?;
+        let dtype = parameters.optional(8).ok()??.dtype();
+        let y = grid(parameters, 7, Y, dtype).ok().filter(|_| CODES.contains(dtype))?;
+        let rule = CodeRule::Product { late: &[3, 4, 5, 6], pair: None };
+        Some(OnCodes { parts: vec![a], quantizer: rounding(y.zero_point, dtype), rule })
+    }
+
+    fn pack_codes(
+        &self,
+        x: &PackedInput,
+        parameters: &Inputs,
+        output: Output,
+        isa: Isa,
+    ) -> Result<Option<Packed>, OpError> {
+        let b = parameters.tensor(3, "B")?;
+        let MatMulShape { m, k, n, .. } = self.shape(&x.shape, b.shape())?;
+        let b = Side::new(b, "B", parameters.optional(5)?, "b_zero_point", Lines::Columns(n))?;
+        let y = grid(parameters, 7, Y, parameters.tensor(8, Y.2)?.dtype())?;
+        let scales: Vec<f32> =
+            self.scales(parameters, n)?.iter().map(|scale| scale / y.scale).collect();
+        let Some(bias) = per_column(parameters.optional(6)?, n)? else { return Ok(None) };
+        let (zero_points, bias) = (&b.zero_points, bias.as_deref());
+        let weights = CodedWeights { codes: b.codes, zero_points, scales: &scales, bias };
+        let matrix = Matrix { m, k, n, transposed: self.b_transposed };
+        Ok(weights.matrix(x, &matrix, &[m, n], output, isa))
+    }
+
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
         for (index, name) in [(0, "A"), (2, "a_zero_point"), (3, "B"), (5, "b_zero_point")] {
             CODES.check(inputs, index, name)?;
@@ -113,15 +149,15 @@ impl Operator for QGemm {
 }
 
 impl QGemm {
-    fn shape(&self, a: &Tensor, b: &Tensor) -> Result<MatMulShape, OpError> {
-        let wrong = |expected: String| wrong_shape("A", a.shape(), expected);
-        let (&[a0, a1], &[b0, b1]) = (a.shape(), b.shape()) else {
-            return Err(wrong(format!("two matrices; B has shape {:?}", b.shape())));
+    fn shape(&self, a: &[usize], b: &[usize]) -> Result<MatMulShape, OpError> {
+        let wrong = |expected: String| wrong_shape("A", a, expected);
+        let (&[a0, a1], &[b0, b1]) = (a, b) else {
+            return Err(wrong(format!("two matrices; B has shape {b:?}")));
         };
         let (m, k) = if self.a_transposed { (a1, a0) } else { (a0, a1) };
         let (rows, n) = if self.b_transposed { (b1, b0) } else { (b0, b1) };
         if k != rows {
-            return Err(wrong(format!("{rows} terms in each sum, for B {:?}", b.shape())));
+            return Err(wrong(format!("{rows} terms in each sum, for B {b:?}")));
         }
         result_len(DType::I32, &[m, n])?;
         let Self { a_transposed, b_transposed, .. } = *self;
@@ -133,7 +169,7 @@ impl QGemm {
         let lines = Lines::Columns(shape.n);
         let a = Side::new(a, "A", inputs.optional(2)?, "a_zero_point", Lines::One)?;
         let b = Side::new(b, "B", inputs.optional(5)?, "b_zero_point", lines)?;
-        gemm(shape, &a, &b)
+        gemm(shape, &self.kept, &a, &b)
     }
 
     /// `alpha·sa·sb`, one or one for each column.
@@ -144,6 +180,18 @@ impl QGemm {
         Lines::Columns(n).check(b, "b_scale")?;
         Ok(scales(b, "b_scale")?.iter().map(|b| self.alpha * a * b).collect())
     }
+}
+
+/// C as one number for each of `n` columns, where there is one; the outer `None` where it differs between rows.
+fn per_column(c: Option<&Tensor>, n: usize) -> Result<Option<Option<Vec<i32>>>, OpError> {
+    let Some(tensor) = c else { return Ok(Some(None)) };
+    C.check_tensor(tensor, "C")?;
+    let c = tensor.as_slice::<i32>()?;
+    Ok(match *tensor.shape() {
+        [] | [1] | [1, 1] => Some(Some(vec![c[0]; n])),
+        [columns] | [1, columns] if columns == n => Some(Some(c.to_vec())),
+        _ => None,
+    })
 }
 
 /// Adds C to sums of that shape, wrapping.

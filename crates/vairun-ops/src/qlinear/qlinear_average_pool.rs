@@ -19,14 +19,16 @@ use vairun_numeric::linear::{Code, Grid};
 use vairun_numeric::qlinear::average_pool;
 use vairun_tensor::{DType, Element, Tensor};
 
-use super::codes::{Coded, Names, check, check_grid, grid, range, with_code};
+use super::codes::{Coded, Names, check, check_grid, grid, part, range, rounding, with_code};
 use super::layout::{channels_first, channels_last};
 use crate::attrs::Attrs;
+use crate::coded::{CodeRule, OnCodes};
 use crate::common::one;
 use crate::def::{Grade, OpDef};
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
 use crate::pool::window::Windows;
+use crate::quantizer::Dequantizer;
 use crate::spec::NodeSpec;
 
 /// `com.microsoft::QLinearAveragePool`.
@@ -66,6 +68,14 @@ impl Operator for QLinearAveragePool {
             false => self.pool::<C>(x.codes, x.grid, y)?,
             true => channels_last(&self.pool::<C>(&channels_first(x.codes)?, x.grid, y)?)?,
         }))
+    }
+
+    fn on_codes(&self, parameters: &Inputs) -> Option<OnCodes> {
+        let x = part(parameters, 0, X).filter(|_| !self.channels_last)?;
+        let Grid { scale, zero_point } = grid(parameters, 3, Y, x.dtype).ok()?;
+        let rule = CodeRule::Average(Dequantizer { scale, zero_point });
+        // The rule adds the zero point.
+        Some(OnCodes { parts: vec![x], quantizer: rounding(0, x.dtype), rule })
     }
 
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {

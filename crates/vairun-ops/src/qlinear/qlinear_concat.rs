@@ -16,12 +16,13 @@
 //!
 //! Source: `qlinear_concat.cc` of onnxruntime 1.28. Vectors: `testdata/ops/qlinear`.
 
-use vairun_numeric::linear::Grid;
+use vairun_numeric::linear::{Code, Grid};
 use vairun_numeric::qlinear::Table;
 use vairun_tensor::{DType, Tensor};
 
-use super::codes::{CODES, Coded, Names, affine, check, grid, with_code};
+use super::codes::{CODES, Coded, Names, affine, check, grid, part, range, rounding, with_code};
 use crate::attrs::Attrs;
+use crate::coded::{CodeRule, OnCodes};
 use crate::common::axes::axis;
 use crate::common::one;
 use crate::common::types::other_type;
@@ -70,6 +71,20 @@ impl Operator for QLinearConcat {
         one(concat(&parts, axis(self.axis, first.codes.rank())?)?)
     }
 
+    fn on_codes(&self, parameters: &Inputs) -> Option<OnCodes> {
+        let parts = (2..parameters.len()).step_by(3).map(|i| part(parameters, i, X));
+        let parts = parts.collect::<Option<Vec<_>>>()?;
+        let dtype = parts.first()?.dtype;
+        let y = grid(parameters, 0, Y, dtype).ok()?;
+        let all = all_codes(dtype).ok()?;
+        let results = parts.iter().map(|part| {
+            let grid = Grid { scale: part.grid.scale, zero_point: part.grid.zero_point };
+            (part.dtype == dtype).then(|| regridded(Coded { codes: &all, grid }, y).ok()).flatten()
+        });
+        let rule = CodeRule::Concat { axis: self.axis, results: results.collect::<Option<_>>()? };
+        Some(OnCodes { parts, quantizer: rounding(y.zero_point, dtype), rule })
+    }
+
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
         let mut y = CODES.check(inputs, 1, Y.2)?;
         for first in (2..inputs.len()).step_by(3) {
@@ -83,6 +98,12 @@ impl Operator for QLinearConcat {
         }
         Ok(vec![y])
     }
+}
+
+/// Every code, from the least to the largest.
+fn all_codes(dtype: DType) -> Result<Tensor, OpError> {
+    let (low, high) = range(dtype);
+    with_code!(dtype, "X", C => Ok(Tensor::vector((low..=high).map(C::narrow).collect())))
 }
 
 /// The codes of the same numbers on another grid.

@@ -20,18 +20,24 @@
 //!
 //! Source: ONNX, opset 10; `qlinearconv.cc` of onnxruntime 1.28. Vectors: `testdata/ops/qlinear`.
 
-use vairun_numeric::linear::Affine;
+use vairun_numeric::kernel::{Isa, Output};
+use vairun_numeric::linear::{Affine, Grid};
 use vairun_numeric::qlinear::requantize;
 use vairun_numeric::spread::Spread;
 use vairun_tensor::{DType, Tensor};
 
-use super::codes::{CODES, Names, SCALE, check, grid, range, scalar_scale, with_code};
+use super::codes::{
+    CODES, Names, SCALE, check, grid, part, range, rounding, scalar_scale, with_code,
+};
+use super::kept::Kept;
 use super::layout::{channels_first, channels_last};
 use super::sums::{Lines, Side, conv};
 use crate::attrs::Attrs;
+use crate::coded::{CodeRule, OnCodes};
 use crate::common::types::Types;
 use crate::common::{LATEST, one};
-use crate::contraction::WindowAttributes;
+use crate::contraction::coded::CodedWeights;
+use crate::contraction::{Packed, PackedInput, WindowAttributes};
 use crate::def::{Grade, OpDef};
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
@@ -56,13 +62,15 @@ const BIAS: Types = Types::new("int32", |dtype| dtype == DType::I32);
 struct QLinearConv {
     windows: WindowAttributes,
     channels_last: bool,
+    kept: Kept,
 }
 
 fn build(spec: &NodeSpec, attrs: &Attrs) -> Result<Box<dyn Operator>, BuildError> {
     spec.expect_inputs(8..=9)?;
     let last = if spec.op.domain.is_empty() { None } else { attrs.flag("channels_last")? };
     let windows = WindowAttributes::read(attrs)?;
-    Ok(Box::new(QLinearConv { windows, channels_last: last.unwrap_or(false) }))
+    let kept = Kept::new(spec, &[3, 5]);
+    Ok(Box::new(QLinearConv { windows, channels_last: last.unwrap_or(false), kept }))
 }
 
 impl Operator for QLinearConv {
@@ -72,6 +80,30 @@ impl Operator for QLinearConv {
             return one(self.conv(x, &inputs)?);
         }
         one(channels_last(&self.conv(&channels_first(x)?, &inputs)?)?)
+    }
+
+    fn on_codes(&self, parameters: &Inputs) -> Option<OnCodes> {
+        let x = part(parameters, 0, X).filter(|_| !self.channels_last)?;
+        let dtype = parameters.optional(7).ok()??.dtype();
+        let y = grid(parameters, 6, Y, dtype).ok().filter(|_| CODES.contains(dtype))?;
+        let rule = CodeRule::Product { late: &[3, 4, 5, 8], pair: None };
+        Some(OnCodes { parts: vec![x], quantizer: rounding(y.zero_point, dtype), rule })
+    }
+
+    fn pack_codes(
+        &self,
+        x: &PackedInput,
+        parameters: &Inputs,
+        output: Output,
+        isa: Isa,
+    ) -> Result<Option<Packed>, OpError> {
+        let (w, channels) = weights(parameters)?;
+        let Grid { scale, .. } = grid(parameters, 6, Y, parameters.tensor(7, Y.2)?.dtype())?;
+        let scales = ratios(parameters, channels, scale)?;
+        let bias = parameters.optional(8)?.map(|bias| checked_bias(bias, channels)).transpose()?;
+        let zero_points = &w.zero_points;
+        let weights = CodedWeights { codes: w.codes, zero_points, scales: &scales, bias };
+        weights.conv(&self.windows, x, output, isa)
     }
 
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
@@ -85,25 +117,19 @@ impl Operator for QLinearConv {
 
 impl QLinearConv {
     fn conv(&self, x: &Tensor, inputs: &Inputs) -> Result<Tensor, OpError> {
-        let w = inputs.tensor(3, "w")?;
-        let channels = w.shape().first().copied().unwrap_or(0);
-        let lines = Lines::Channels(channels);
         let x = Side::new(x, X.0, inputs.optional(2)?, X.2, Lines::One)?;
-        let w = Side::new(w, W.0, inputs.optional(5)?, W.2, lines)?;
-        let w_scale = inputs.tensor(4, W.1)?;
-        SCALE.check_tensor(w_scale, W.1)?;
-        lines.check(w_scale, W.1)?;
-        let x_scale = scalar_scale(inputs.tensor(1, X.1)?, X.1)?;
+        let (w, channels) = weights(inputs)?;
         let dtype = inputs.optional(7)?.map_or(x.codes.dtype(), Tensor::dtype);
         let y = grid(inputs, 6, Y, dtype)?;
-        let (shape, mut sums) = conv(&self.windows, &x, &w)?;
+        let (shape, mut sums) = conv(&self.windows, &self.kept, &x, &w)?;
         let inner = shape[2..].iter().product();
         if let Some(bias) = inputs.optional(8)? {
             add_bias(&mut sums, bias, channels, inner)?;
         }
         let (low, high) = range(dtype);
-        let affine = |&w: &f32| Affine::new(x_scale * w / y.scale, y.zero_point, low, high);
-        let affines: Vec<Affine> = scales(w_scale, W.1)?.iter().map(affine).collect();
+        let affine = |ratio| Affine::new(ratio, y.zero_point, low, high);
+        let ratios = ratios(inputs, channels, y.scale)?;
+        let affines: Vec<Affine> = ratios.into_iter().map(affine).collect();
         let spread = match affines.len() {
             1 => Spread::Tensor,
             _ => Spread::Axis { length: channels, inner },
@@ -114,15 +140,37 @@ impl QLinearConv {
     }
 }
 
-/// Adds `[channels]` to sums that lie as `[…, channels, inner]`.
-fn add_bias(sums: &mut [i32], bias: &Tensor, channels: usize, inner: usize) -> Result<(), OpError> {
+/// The weights, and how many output channels they have.
+fn weights(inputs: &Inputs) -> Result<(Side<'_>, usize), OpError> {
+    let w = inputs.tensor(3, "w")?;
+    let channels = w.shape().first().copied().unwrap_or(0);
+    let side = Side::new(w, W.0, inputs.optional(5)?, W.2, Lines::Channels(channels))?;
+    Ok((side, channels))
+}
+
+/// `f32(f32(sx · sw) / sy)`, one or one for each output channel.
+fn ratios(inputs: &Inputs, channels: usize, y_scale: f32) -> Result<Vec<f32>, OpError> {
+    let w_scale = inputs.tensor(4, W.1)?;
+    SCALE.check_tensor(w_scale, W.1)?;
+    Lines::Channels(channels).check(w_scale, W.1)?;
+    let x_scale = scalar_scale(inputs.tensor(1, X.1)?, X.1)?;
+    Ok(scales(w_scale, W.1)?.iter().map(|&w| x_scale * w / y_scale).collect())
+}
+
+/// A bias `[channels]`.
+fn checked_bias(bias: &Tensor, channels: usize) -> Result<&[i32], OpError> {
     BIAS.check_tensor(bias, "B")?;
     if bias.shape() != [channels] {
         let expected = format!("[{channels}], one for each output channel");
         return Err(wrong_shape("B", bias.shape(), expected));
     }
+    Ok(bias.as_slice::<i32>()?)
+}
+
+/// Adds `[channels]` to sums that lie as `[…, channels, inner]`.
+fn add_bias(sums: &mut [i32], bias: &Tensor, channels: usize, inner: usize) -> Result<(), OpError> {
     let rows = sums.chunks_exact_mut(inner.max(1));
-    for (row, bias) in rows.zip(bias.as_slice::<i32>()?.iter().cycle()) {
+    for (row, bias) in rows.zip(checked_bias(bias, channels)?.iter().cycle()) {
         row.iter_mut().for_each(|sum| *sum = sum.wrapping_add(*bias));
     }
     Ok(())

@@ -17,9 +17,10 @@ use vairun_numeric::linear::{Code, Grid};
 use vairun_numeric::qlinear::global_average_pool;
 use vairun_tensor::{DType, Element, Tensor};
 
-use super::codes::{Coded, Names, check, check_grid, grid, range, with_code};
+use super::codes::{Coded, Names, check, check_grid, grid, part, range, rounding, with_code};
 use super::layout::{channels_first, channels_last};
 use crate::attrs::Attrs;
+use crate::coded::{CodeRule, OnCodes};
 use crate::common::one;
 use crate::def::{Grade, OpDef};
 use crate::error::{BuildError, OpError};
@@ -58,6 +59,13 @@ impl Operator for QLinearGlobalAveragePool {
             false => pool::<C>(x.codes, x.grid, y)?,
             true => channels_last(&pool::<C>(&channels_first(x.codes)?, x.grid, y)?)?,
         }))
+    }
+
+    fn on_codes(&self, parameters: &Inputs) -> Option<OnCodes> {
+        let x = part(parameters, 0, X).filter(|_| !self.channels_last)?;
+        let Grid { scale, zero_point } = grid(parameters, 3, Y, x.dtype).ok()?;
+        let rule = CodeRule::GlobalAverage { scale };
+        Some(OnCodes { parts: vec![x], quantizer: rounding(zero_point, x.dtype), rule })
     }
 
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {

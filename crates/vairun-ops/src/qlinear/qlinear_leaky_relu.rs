@@ -15,8 +15,9 @@
 
 use vairun_tensor::DType;
 
-use super::lookup::{output_dtypes, run};
+use super::lookup::{on_codes, output_dtypes, run};
 use crate::attrs::Attrs;
+use crate::coded::OnCodes;
 use crate::def::{Grade, OpDef};
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
@@ -44,6 +45,10 @@ fn build(spec: &NodeSpec, attrs: &Attrs) -> Result<Box<dyn Operator>, BuildError
 impl Operator for QLinearLeakyRelu {
     fn run(&self, inputs: Inputs, _: &mut dyn Context) -> Result<Outputs, OpError> {
         run(&inputs, |x| if x >= 0.0 { x } else { self.alpha * x })
+    }
+
+    fn on_codes(&self, parameters: &Inputs) -> Option<OnCodes> {
+        on_codes(parameters)
     }
 
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {

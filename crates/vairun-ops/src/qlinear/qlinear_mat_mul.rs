@@ -16,18 +16,23 @@
 //!
 //! Source: ONNX, opsets 10 and 21; `quantize_linear_matmul.cc` of onnxruntime 1.28. Vectors: `testdata/ops/qlinear`.
 
+use vairun_numeric::kernel::{Isa, Output};
 use vairun_numeric::linear::{Affine, Code};
 use vairun_numeric::qlinear::requantize;
 use vairun_numeric::spread::Spread;
 use vairun_tensor::{DType, Element, Tensor};
 
-use super::codes::{CODES, range, with_code};
+use super::codes::{CODES, Names, part, range, rounding, with_code};
+use super::kept::Kept;
 use super::sums::{Lines, Side, matmul};
 use crate::attrs::Attrs;
+use crate::coded::{CodeRule, CodedInput, OnCodes};
 use crate::common::parameters::one_element;
 use crate::common::types::Types;
 use crate::common::{LATEST, one};
+use crate::contraction::coded::CodedWeights;
 use crate::contraction::matmul::Shapes;
+use crate::contraction::{Packed, PackedInput};
 use crate::def::{Grade, OpDef};
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
@@ -48,11 +53,14 @@ const SCALE: Types = Types::new("float32, float16 or bfloat16", |dtype| {
     matches!(dtype, DType::F32 | DType::F16 | DType::BF16)
 });
 
-struct QLinearMatMul;
+const A: Names = Names("a", "a_scale", "a_zero_point");
+const B: Names = Names("b", "b_scale", "b_zero_point");
+
+struct QLinearMatMul(Kept);
 
 fn build(spec: &NodeSpec, _: &Attrs) -> Result<Box<dyn Operator>, BuildError> {
     spec.expect_inputs(8..=8)?;
-    Ok(Box::new(QLinearMatMul))
+    Ok(Box::new(QLinearMatMul(Kept::new(spec, &[3, 5]))))
 }
 
 impl Operator for QLinearMatMul {
@@ -72,16 +80,45 @@ impl Operator for QLinearMatMul {
         let [zero_point] = integers(y, "y_zero_point")?[..] else {
             return Err(one_element(y, "y_zero_point"));
         };
-        let sums = matmul(&shapes, &a, &b)?;
+        let sums = matmul(&shapes, &self.0, &a, &b)?;
         let (low, high) = range(y.dtype());
         let row = |a: &f32| -> Vec<Affine> {
-            let ratio = |b: &f32| a * b / y_scale;
-            b_scales.iter().map(|b| Affine::new(ratio(b), zero_point, low, high)).collect()
+            let ratios = ratios(*a, &b_scales, y_scale).into_iter();
+            ratios.map(|ratio| Affine::new(ratio, zero_point, low, high)).collect()
         };
         let rows: Vec<Vec<Affine>> = a_scales.iter().map(row).collect();
         with_code!(y.dtype(), "y_zero_point", C => {
             one(Tensor::new(&shapes.shape, codes::<C>(&sums, &rows, shapes.n))?)
         })
+    }
+
+    fn on_codes(&self, parameters: &Inputs) -> Option<OnCodes> {
+        let a = part(parameters, 0, A)?;
+        let y = parameters.optional(7).ok()??;
+        let &[zero_point] = &integers(y, "y_zero_point").ok()?[..] else { return None };
+        CODES.contains(y.dtype()).then_some(())?;
+        let rule = CodeRule::Product { late: &[3, 4, 5, 6], pair: pair(parameters, a.grid.scale) };
+        Some(OnCodes { parts: vec![a], quantizer: rounding(zero_point, y.dtype()), rule })
+    }
+
+    fn pack_codes(
+        &self,
+        x: &PackedInput,
+        parameters: &Inputs,
+        output: Output,
+        isa: Isa,
+    ) -> Result<Option<Packed>, OpError> {
+        let b = parameters.tensor(3, "b")?;
+        let columns = Lines::Columns(b.shape().last().copied().unwrap_or(0));
+        let b = Side::new(b, "b", parameters.optional(5)?, "b_zero_point", columns)?;
+        let &[a_scale] = &scales_of(parameters, 1, A.1, Lines::One)?[..] else { return Ok(None) };
+        let &[y_scale] = &scales_of(parameters, 6, "y_scale", Lines::One)?[..] else {
+            return Ok(None);
+        };
+        let scales = ratios(a_scale, &scales_of(parameters, 4, "b_scale", columns)?, y_scale);
+        let zero_points = &b.zero_points;
+        let weights = CodedWeights { codes: b.codes, zero_points, scales: &scales, bias: None };
+        weights.matmul(x, output, isa)
     }
 
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
@@ -93,6 +130,21 @@ impl Operator for QLinearMatMul {
         }
         Ok(vec![CODES.check(inputs, 7, "y_zero_point")?])
     }
+}
+
+/// b as codes of the run, and `f32(f32(sa · sb) / sy)`; `None` where its parameters run along its columns.
+fn pair(parameters: &Inputs, a_scale: f32) -> Option<(CodedInput, f32)> {
+    let b = part(parameters, 3, B)?;
+    let &[y_scale] = &scales_of(parameters, 6, "y_scale", Lines::One).ok()?[..] else {
+        return None;
+    };
+    let &[ratio] = &ratios(a_scale, &[b.grid.scale], y_scale)[..] else { return None };
+    Some((b, ratio))
+}
+
+/// `f32(f32(sa · sb) / sy)` for each scale of b.
+fn ratios(a: f32, b: &[f32], y: f32) -> Vec<f32> {
+    b.iter().map(|b| a * b / y).collect()
 }
 
 fn scales_of(

@@ -14,8 +14,9 @@
 use vairun_numeric::qlinear::logistic;
 use vairun_tensor::DType;
 
-use super::lookup::{output_dtypes, run};
+use super::lookup::{on_codes, output_dtypes, run};
 use crate::attrs::Attrs;
+use crate::coded::OnCodes;
 use crate::def::{Grade, OpDef};
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
@@ -41,6 +42,10 @@ fn build(spec: &NodeSpec, _: &Attrs) -> Result<Box<dyn Operator>, BuildError> {
 impl Operator for QLinearSigmoid {
     fn run(&self, inputs: Inputs, _: &mut dyn Context) -> Result<Outputs, OpError> {
         run(&inputs, logistic)
+    }
+
+    fn on_codes(&self, parameters: &Inputs) -> Option<OnCodes> {
+        on_codes(parameters)
     }
 
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {

@@ -4,10 +4,11 @@ use vairun_numeric::contraction::{self, Codes, MatMulShape, Operand};
 use vairun_tensor::{DType, Tensor};
 
 use super::codes::CODES;
+use super::kept::Kept;
 use crate::common::types::other_type;
-use crate::contraction::WindowAttributes;
 use crate::contraction::conv::output_shape;
 use crate::contraction::matmul::{Shapes, Tasks};
+use crate::contraction::{Matrix, WindowAttributes};
 use crate::error::OpError;
 use crate::quant::parameters::{integers, wrong_shape};
 
@@ -89,6 +90,7 @@ impl<'a> Side<'a> {
 /// The sums of a convolution and their shape, `[n, m, …]`.
 pub(super) fn conv(
     attributes: &WindowAttributes,
+    kept: &Kept,
     x: &Side,
     w: &Side,
 ) -> Result<(Vec<usize>, Vec<i32>), OpError> {
@@ -102,12 +104,26 @@ pub(super) fn conv(
     };
     let too_large = || OpError::TooLarge(x.codes.shape().to_vec());
     let shape = output_shape(&geometry, false)?.ok_or_else(too_large)?;
+    if let Some(sums) = kept.conv(&geometry, x, w) {
+        return Ok((shape, sums));
+    }
     let sums = contraction::conv(&geometry, &x.operand()?, &w.operand()?).ok_or_else(too_large)?;
     Ok((shape, sums.into_wrapped_i32()))
 }
 
 /// The sums of numpy's `matmul`, in the order of its result.
-pub(super) fn matmul(shapes: &Shapes, a: &Side, b: &Side) -> Result<Vec<i32>, OpError> {
+pub(super) fn matmul(
+    shapes: &Shapes,
+    kept: &Kept,
+    a: &Side,
+    b: &Side,
+) -> Result<Vec<i32>, OpError> {
+    if let Some(m) = shapes.tall(b.codes.rank()) {
+        let matrix = Matrix { m, k: shapes.k, n: shapes.n, transposed: false };
+        if let Some(sums) = kept.matrix(&matrix, a, b) {
+            return Ok(sums);
+        }
+    }
     let Tasks { m, starts } = shapes.tasks();
     let (k, n) = (shapes.k, shapes.n);
     let shape = MatMulShape { m, k, n, a_transposed: false, b_transposed: false };
@@ -126,7 +142,19 @@ pub(super) fn matmul(shapes: &Shapes, a: &Side, b: &Side) -> Result<Vec<i32>, Op
 }
 
 /// The sums of one matrix product, either operand transposed.
-pub(super) fn gemm(shape: MatMulShape, a: &Side, b: &Side) -> Result<Vec<i32>, OpError> {
+pub(super) fn gemm(
+    shape: MatMulShape,
+    kept: &Kept,
+    a: &Side,
+    b: &Side,
+) -> Result<Vec<i32>, OpError> {
+    let MatMulShape { m, k, n, a_transposed, b_transposed } = shape;
+    if !a_transposed {
+        let matrix = Matrix { m, k, n, transposed: b_transposed };
+        if let Some(sums) = kept.matrix(&matrix, a, b) {
+            return Ok(sums);
+        }
+    }
     product(shape, &a.operand()?, &b.operand()?)
 }
 

@@ -51,7 +51,7 @@ fn quantize_turn<const KIND: u8, C: Stored>(narrow: &Narrow, x: &[f32; TURN], ou
 /// As [`Binary::run`], one row of it: slices of one length.
 ///
 /// # Safety
-/// The CPU has AVX2.
+/// The CPU has AVX2 and FMA.
 pub(in crate::kernel) unsafe fn binary<A: Stored, B: Stored, C: Stored>(
     binary: &Binary,
     a: &[A],
@@ -63,7 +63,7 @@ pub(in crate::kernel) unsafe fn binary<A: Stored, B: Stored, C: Stored>(
     by_kind!(narrow, KIND => unsafe { binary_kind::<KIND, A, B, C>(binary, a, b, out) });
 }
 
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,fma")]
 fn binary_kind<const KIND: u8, A: Stored, B: Stored, C: Stored>(
     binary: &Binary,
     a: &[A],
@@ -85,7 +85,7 @@ fn binary_kind<const KIND: u8, A: Stored, B: Stored, C: Stored>(
 }
 
 #[inline]
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,fma")]
 fn binary_turn<const KIND: u8, A: Stored, B: Stored, C: Stored>(
     binary: &Binary,
     a: &[A; TURN],
@@ -94,10 +94,21 @@ fn binary_turn<const KIND: u8, A: Stored, B: Stored, C: Stored>(
 ) {
     let ([lower_a, upper_a], [lower_b, upper_b]) =
         (reals(binary.grids[0], a), reals(binary.grids[1], b));
+    let fused = |[p, q, r]: [f32; 3], a, b| {
+        let [p, q, r] = [_mm256_set1_ps(p), _mm256_set1_ps(q), _mm256_set1_ps(r)];
+        _mm256_fmadd_ps(a, p, _mm256_fmadd_ps(b, q, r))
+    };
     let results = match binary.operation {
         Operation::Add => [_mm256_add_ps(lower_a, lower_b), _mm256_add_ps(upper_a, upper_b)],
         Operation::Subtract => [_mm256_sub_ps(lower_a, lower_b), _mm256_sub_ps(upper_a, upper_b)],
         Operation::Multiply => [_mm256_mul_ps(lower_a, lower_b), _mm256_mul_ps(upper_a, upper_b)],
+        Operation::WeightedSum(f) => [fused(f, lower_a, lower_b), fused(f, upper_a, upper_b)],
+        Operation::SwappedSum(f) => [fused(f, lower_b, lower_a), fused(f, upper_b, upper_a)],
+        Operation::ScaledProduct([p, q]) => {
+            let (p, q) = (_mm256_set1_ps(p), _mm256_set1_ps(q));
+            [(lower_a, lower_b), (upper_a, upper_b)]
+                .map(|(a, b)| _mm256_add_ps(_mm256_mul_ps(_mm256_mul_ps(a, b), p), q))
+        }
     };
     let narrow = &binary.narrow;
     write([codes::<KIND>(narrow, results[0]), codes::<KIND>(narrow, results[1])], out);

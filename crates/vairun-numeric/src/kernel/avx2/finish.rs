@@ -142,7 +142,11 @@ unsafe fn real(
         // SAFETY: the parameters are padded by a block.
         unsafe {
             let scale = _mm256_loadu_ps(part.scale.as_ptr().add(lane));
-            let product = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), scale);
+            let number = match part.wide {
+                Some((factors, terms)) => widened(&factors[lane..], &terms[lane..], sum),
+                None => _mm256_cvtepi32_ps(sum),
+            };
+            let product = _mm256_mul_ps(number, scale);
             then(match part.bias {
                 Some(bias) => _mm256_add_ps(product, _mm256_loadu_ps(bias.as_ptr().add(lane))),
                 None => product,
@@ -151,6 +155,24 @@ unsafe fn real(
     };
     // SAFETY: as the caller promises.
     unsafe { each(part, target, sums, convert, write) };
+}
+
+/// `f32(sum · factor + term)` of eight channels, in f64 before the rounding.
+///
+/// # Safety
+/// `factors` and `terms` hold eight elements.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn widened(factors: &[f64], terms: &[f64], sum: __m256i) -> __m256 {
+    let halves = [_mm256_castsi256_si128(sum), _mm256_extracti128_si256::<1>(sum)];
+    // SAFETY: as the caller promises.
+    let half = |i: usize| unsafe {
+        let factor = _mm256_loadu_pd(factors.as_ptr().add(4 * i));
+        let term = _mm256_loadu_pd(terms.as_ptr().add(4 * i));
+        let number = _mm256_add_pd(_mm256_mul_pd(_mm256_cvtepi32_pd(halves[i]), factor), term);
+        _mm256_cvtpd_ps(number)
+    };
+    _mm256_set_m128(half(1), half(0))
 }
 
 /// Converts and writes pixel after pixel.

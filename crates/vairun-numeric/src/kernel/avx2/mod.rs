@@ -10,6 +10,7 @@ pub(super) mod depthwise;
 pub(super) mod elementwise;
 mod finish;
 mod pack;
+pub(super) mod pairs;
 mod panel;
 pub(super) mod pool;
 mod sources;

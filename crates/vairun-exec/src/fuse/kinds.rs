@@ -1,0 +1,98 @@
+use vairun_graph::{Attribute, Node};
+
+use crate::plan::Step;
+
+/// Functions of each element for itself.
+const ELEMENTWISE: &[&str] = &[
+    "Abs",
+    "Acos",
+    "Acosh",
+    "Add",
+    "Asin",
+    "Asinh",
+    "Atan",
+    "Atanh",
+    "Ceil",
+    "Celu",
+    "Clip",
+    "Cos",
+    "Cosh",
+    "Div",
+    "Elu",
+    "Erf",
+    "Exp",
+    "Floor",
+    "Gelu",
+    "HardSigmoid",
+    "HardSwish",
+    "LeakyRelu",
+    "Log",
+    "Max",
+    "Mean",
+    "Min",
+    "Mish",
+    "Mul",
+    "Neg",
+    "PRelu",
+    "Pow",
+    "Reciprocal",
+    "Relu",
+    "Round",
+    "Selu",
+    "Shrink",
+    "Sigmoid",
+    "Sign",
+    "Sin",
+    "Sinh",
+    "Softplus",
+    "Softsign",
+    "Sqrt",
+    "Sub",
+    "Sum",
+    "Swish",
+    "Tan",
+    "Tanh",
+    "ThresholdedRelu",
+];
+
+/// Operators that put elements into other places, or copies of them, and read the first input alone otherwise.
+const MOVES: &[&str] = &[
+    "DepthToSpace",
+    "Expand",
+    "Flatten",
+    "Identity",
+    "Reshape",
+    "Resize",
+    "Slice",
+    "SpaceToDepth",
+    "Split",
+    "Squeeze",
+    "Tile",
+    "Transpose",
+    "Unsqueeze",
+    "Upsample",
+];
+
+pub(super) fn is_elementwise(node: &Node, step: &Step) -> bool {
+    step.standard
+        && node.op.domain.is_empty()
+        && node.outputs.len() == 1
+        && ELEMENTWISE.contains(&node.op.op_type.as_str())
+}
+
+pub(super) fn is_move(node: &Node, step: &Step) -> bool {
+    let text = |name: &str| match node.attributes.get(name) {
+        Some(Attribute::String(text)) => Some(text.as_slice()),
+        _ => None,
+    };
+    let known = || match node.op.op_type.as_str() {
+        // What lies outside of a cropped x is a number, which need not have a code.
+        "Resize" | "Upsample" => {
+            text("mode").is_none_or(|mode| mode == b"nearest")
+                && text("coordinate_transformation_mode")
+                    .is_none_or(|mode| mode != b"tf_crop_and_resize")
+        }
+        other => MOVES.contains(&other),
+    };
+    step.standard && node.op.domain.is_empty() && known()
+}

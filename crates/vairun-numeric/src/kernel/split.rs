@@ -1,0 +1,105 @@
+use super::dispatch::on;
+use super::finish::{Finish, Output, Part};
+use super::isa::Isa;
+use super::product::{Codes, Product, Written};
+use crate::vector::Loop;
+
+/// A product whose sums leave 32 bits: the channels of x are parted, and the sums over the parts, which fit, are added
+/// in f64.
+#[derive(Clone, Debug)]
+pub struct Split {
+    /// Its groups are the parts, each with all output channels; it writes sums.
+    parts: Product,
+    /// A wide one.
+    finish: Finish,
+    isa: Isa,
+}
+
+impl Split {
+    /// `parts` writes the sums of as many groups as there are parts, and `finish` is wide; that all sums over the parts
+    /// fit i32, and their own sum f64, is the caller's to prove.
+    pub fn new(parts: Product, finish: Finish, isa: Isa) -> Self {
+        assert!(parts.out_channels().is_multiple_of(finish.channels()), "whole parts");
+        Self { parts, finish, isa }
+    }
+
+    /// Products of one image.
+    pub fn multiplications(&self) -> usize {
+        // Each group of the product has the channels of its part.
+        self.parts.multiplications()
+    }
+
+    /// As [`Product::run`], the pixels of x without gaps.
+    pub fn run(&self, x: Codes, x_stride: usize, out: Written, batch: usize) {
+        let mut sums = vec![0; batch * self.parts.pixels() * self.parts.out_channels()];
+        let stride = self.parts.out_channels();
+        self.parts.run(x, x_stride, Written::I32(&mut sums), stride, batch);
+        match (out, self.finish.output()) {
+            (Written::U8(out), Output::Codes8(_)) => on(self.isa, self.rows(&sums, out)),
+            (Written::I16(out), Output::Codes16(_)) => on(self.isa, self.rows(&sums, out)),
+            (Written::F32(out), Output::Real) => on(self.isa, self.rows(&sums, out)),
+            _ => panic!("the output is of the type that is written"),
+        }
+    }
+
+    fn rows<'a, T>(&'a self, sums: &'a [i32], out: &'a mut [T]) -> Rows<'a, T> {
+        let channels = self.finish.channels();
+        assert_eq!(out.len() * self.parts.out_channels(), sums.len() * channels, "as planned");
+        Rows { sums, channels, part: self.finish.from(0), out }
+    }
+}
+
+/// The sums of pixels, `[pixels, parts, channels]`, and what they become.
+struct Rows<'a, T> {
+    sums: &'a [i32],
+    channels: usize,
+    part: Part<'a>,
+    out: &'a mut [T],
+}
+
+impl<T: Made> Loop for Rows<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { sums, channels, part, out } = self;
+        if out.is_empty() {
+            return;
+        }
+        let pixel = sums.len() / (out.len() / channels);
+        let mut numbers = vec![0f32; channels];
+        for (sums, out) in sums.chunks_exact(pixel).zip(out.chunks_exact_mut(channels)) {
+            for (c, number) in numbers.iter_mut().enumerate() {
+                let parts = sums[c..].iter().step_by(channels);
+                *number = part.real_of(c, parts.map(|&sum| f64::from(sum)).sum());
+            }
+            T::make(&numbers, part.output, out);
+        }
+    }
+}
+
+/// What numbers become.
+trait Made: Sized {
+    fn make(numbers: &[f32], output: Output, out: &mut [Self]);
+}
+
+macro_rules! made {
+    ($($code:ty),*) => {$(
+        impl Made for $code {
+            #[inline(always)]
+            fn make(numbers: &[f32], output: Output, out: &mut [Self]) {
+                if let Output::Codes8(narrow) | Output::Codes16(narrow) = output {
+                    narrow.each::<$code>(numbers.iter().copied(), out);
+                }
+            }
+        }
+    )*};
+}
+made!(u8, i16);
+
+impl Made for f32 {
+    #[inline(always)]
+    fn make(numbers: &[f32], _: Output, out: &mut [Self]) {
+        out.copy_from_slice(numbers);
+    }
+}
