@@ -47,7 +47,7 @@ impl Growing {
         let at = self.ready.len() - 1 - self.random.below(self.ready.len().min(3));
         let (x, shape, size) = self.ready[at].clone();
         let spatial = shape.len() > 2;
-        let (y, shape, size) = match self.random.below(19) {
+        let (y, shape, size) = match self.random.below(21) {
             0..=3 if spatial => self.conv(x, &shape, size),
             4 if spatial => self.conv_transpose(x, &shape, size),
             0..=4 => self.matrix(x, &shape, size),
@@ -72,6 +72,7 @@ impl Growing {
                 None => (x, shape, size),
             },
             12..=16 => return self.on_codes(x, shape, size),
+            17 | 18 => self.with_its_transpose(x, &shape, size),
             11 => {
                 // A chain that reads one code twice.
                 let f = self.node(("", "HardSigmoid"), &[x], &[]);
@@ -158,6 +159,23 @@ impl Growing {
         let inputs = [x, w, self.bias(n)];
         let attributes = [("transB", Attribute::Int(transposed as i64))];
         (self.node(("", "Gemm"), &inputs, &attributes), result, size)
+    }
+
+    /// The matrix product with its own transpose.
+    fn with_its_transpose(
+        &mut self,
+        x: ValueId,
+        shape: &[usize],
+        size: f32,
+    ) -> (ValueId, Vec<usize>, f32) {
+        let rank = shape.len();
+        let mut perm: Vec<i64> = (0..rank as i64).collect();
+        perm.swap(rank - 1, rank - 2);
+        let turned = self.node(("", "Transpose"), &[x], &[("perm", Attribute::Ints(perm))]);
+        let mut result = shape.to_vec();
+        result[rank - 1] = shape[rank - 2];
+        let size = size * size * (shape[rank - 1] as f32).sqrt();
+        (self.node(("", "MatMul"), &[x, turned], &[]), result, size)
     }
 
     /// Scales the channels by a function of their means.
