@@ -37,8 +37,9 @@ impl Binary {
         let shape = a.shape.clone();
         let Some(tail) = Tail::new(run, slot, quantizer, (&shape, order))? else { return Ok(None) };
         let grids = if swapped { [1, 0] } else { [0, 1] }.map(|i| sides[i].grid);
-        // Sums and products of numbers of at most 2^16 steps: finite where the steps are not huge.
-        let largest = grids.map(|grid| grid.scale * 65536.0);
+        let steps = sides.map(|side| run.slot(side.slot).storage.reach(side.grid.zero) as f32);
+        let steps = if swapped { [steps[1], steps[0]] } else { steps };
+        let largest = [grids[0].scale * steps[0], grids[1].scale * steps[1]];
         let bound = operation.bound(largest[0], largest[1]);
         let told = bound.is_finite() && bound < quantizer.below;
         let quantizer = *quantizer;

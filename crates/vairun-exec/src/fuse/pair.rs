@@ -34,11 +34,7 @@ impl Pair {
         let (Some(scale), Ok(shapes)) = (scale, Shapes::new(&a.shape, &b.shape)) else {
             return Ok(None);
         };
-        let reach = sides.map(|side| {
-            let (low, high) = run.slot(side.slot).storage.range;
-            [low, high].map(|code| i64::from(code - side.grid.zero).abs()).into_iter().max()
-        });
-        let reach = reach.map(Option::unwrap_or_default);
+        let reach = sides.map(|side| run.slot(side.slot).storage.reach(side.grid.zero));
         if !Pairs::fits(shapes.k, reach) || shapes.shape.contains(&0) || shapes.shape.is_empty() {
             return Ok(None);
         }

@@ -55,6 +55,12 @@ impl Storage {
         usable.then_some(Grid { scale, zero: zero_point + self.offset })
     }
 
+    /// How far a stored code is from the one of 0 at most.
+    pub(super) fn reach(self, zero: i32) -> i64 {
+        let (low, high) = self.range;
+        i64::from(low - zero).abs().max(i64::from(high - zero).abs())
+    }
+
     /// The number of stored codes of the type.
     pub(super) fn count(self) -> usize {
         if self.wide { 1 << 16 } else { 1 << 8 }

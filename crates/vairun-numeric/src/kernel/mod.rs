@@ -36,6 +36,8 @@ mod tests;
 mod tie_tests;
 mod tile;
 mod weights;
+#[cfg(test)]
+mod wide_tests;
 
 pub use depthwise::Depthwise;
 pub use elementwise::{Binary, Grid, Operation, Stored, map_bytes, map_to, map_words, quantize};
