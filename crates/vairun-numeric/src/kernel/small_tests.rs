@@ -91,6 +91,7 @@ proptest! {
                     Operation::Add => a + b,
                     Operation::Subtract => a - b,
                     Operation::Multiply => a * b,
+                    other => other.apply(a, b),
                 }) as u8
             };
             let expected: Vec<u8> = a.iter().enumerate().map(code).collect();
