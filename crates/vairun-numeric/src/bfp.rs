@@ -5,7 +5,7 @@
 use std::marker::PhantomData;
 
 use crate::blocks::{
-    BlockFormat, BlockRound, Blocks, LANES, Rule, Strip, by_rule, is_finite, power_of_two,
+    BlockFormat, BlockRound, Blocks, LANES, Rule, Strip, by_rule, inverses, is_finite, power_of_two,
 };
 
 /// A block floating point format.
@@ -71,7 +71,12 @@ impl Bfp {
     /// The step between neighbouring values where the shared exponent, biased, is `exponent`.
     #[inline(always)]
     fn step(&self, exponent: u32) -> f32 {
-        power_of_two(exponent as i32 - 127 - (self.mantissa_bits as i32 - 1))
+        power_of_two(self.step_exponent(exponent))
+    }
+
+    #[inline(always)]
+    fn step_exponent(&self, exponent: u32) -> i32 {
+        exponent as i32 - 127 - (self.mantissa_bits as i32 - 1)
     }
 }
 
@@ -80,10 +85,20 @@ struct Plain<'a, R>(&'a Bfp, PhantomData<R>);
 impl<R: Rule> BlockFormat for Plain<'_, R> {
     #[inline(always)]
     fn strip(&self, mut strip: Strip<'_>) {
-        let scale = strip.max_finite_exponents().map(|exponent| self.0.step(exponent));
-        let steps = self.0.steps();
-        let max = scale.map(|scale| (steps - 1.0) * scale);
-        strip.map(&scale, &max, |x, scale, max| element::<R>(x, scale, -max, max));
+        let (exponents, finite) = strip.max_finite_exponents();
+        let step = exponents.map(|exponent| self.0.step_exponent(exponent));
+        let scale = step.map(power_of_two);
+        let most = self.0.steps() - 1.0;
+        // Steps are clamped before they are scaled: a power of two changes nothing but the exponent.
+        match inverses(&step).filter(|_| finite) {
+            Some(inverse) => strip.map(&scale, &inverse, |x, scale, inverse| {
+                clamped(R::round(x * inverse), -most, most) * scale
+            }),
+            None => strip.map(&scale, &scale, |x, scale, _| {
+                let y = clamped(R::round(x / scale), -most, most) * scale;
+                if is_finite(x) { y } else { x }
+            }),
+        }
     }
 }
 
@@ -92,7 +107,7 @@ struct Compiler<'a, R>(&'a Bfp, PhantomData<R>);
 impl<R: Rule> BlockFormat for Compiler<'_, R> {
     #[inline(always)]
     fn strip(&self, mut strip: Strip<'_>) {
-        let mut exponents = strip.max_finite_exponents();
+        let (mut exponents, _) = strip.max_finite_exponents();
         let scale = exponents.map(|exponent| self.0.step(exponent));
         let mut raise = [0u32; LANES];
         for row in strip.rows() {
@@ -134,16 +149,31 @@ impl<R: Rule> BlockFormat for Prime<'_, R> {
         let most_steps = self.format.steps() - 1.0;
         for mut part in strip.parts(self.sub_block_size) {
             let highest = part.max_exponents();
-            let scale = std::array::from_fn(|lane| {
+            let step: [i32; LANES] = std::array::from_fn(|lane| {
                 // Below 2^-149 a step changes nothing: every f32 is a multiple of it already.
                 let exponent =
                     highest[lane].max(shared[lane].saturating_sub(self.most_below)) as i32;
-                power_of_two((exponent - 127 - (mantissa_bits - 1)).max(-149))
+                (exponent - 127 - (mantissa_bits - 1)).max(-149)
             });
-            part.map(&scale, &poison, |x, scale, poison| {
-                let y = prime_element::<R>(x, scale, most_steps);
-                if poison { f32::from_bits(0x7fff_ffff) } else { y }
-            });
+            let scale = step.map(power_of_two);
+            match inverses(&step) {
+                Some(inverse) => part.map(&scale, &inverse, |x, scale, inverse| {
+                    prime_element::<R>(x, x * inverse, scale, most_steps)
+                }),
+                None => part.map(&scale, &scale, |x, scale, _| {
+                    prime_element::<R>(x, x / scale, scale, most_steps)
+                }),
+            }
+        }
+        // Rare, so apart from the loops above.
+        if poison.contains(&true) {
+            strip.map(
+                &poison,
+                &poison,
+                |x, poison, _| {
+                    if poison { f32::from_bits(0x7fff_ffff) } else { x }
+                },
+            );
         }
     }
 }
@@ -163,16 +193,20 @@ pub fn round_to_bf16(x: f32) -> f32 {
 /// Infinities and NaN as they are, the rest rounded to multiples of `scale` and clamped.
 #[inline(always)]
 fn element<R: Rule>(x: f32, scale: f32, min: f32, max: f32) -> f32 {
-    let y = R::round(x / scale) * scale;
-    let y = if max < y { max } else { y };
-    let y = if min < y { y } else { min };
+    let y = clamped(R::round(x / scale) * scale, min, max);
     if is_finite(x) { y } else { x }
+}
+
+#[inline(always)]
+fn clamped(y: f32, min: f32, max: f32) -> f32 {
+    let y = if max < y { max } else { y };
+    if min < y { y } else { min }
 }
 
 /// The magnitude in steps, never rounded up past `most_steps`; zero keeps the sign of `x`.
 #[inline(always)]
-fn prime_element<R: Rule>(x: f32, scale: f32, most_steps: f32) -> f32 {
-    let steps = R::round(x / scale).abs();
+fn prime_element<R: Rule>(x: f32, quotient: f32, scale: f32, most_steps: f32) -> f32 {
+    let steps = R::round(quotient).abs();
     let steps = if most_steps < steps { most_steps } else { steps };
     let magnitude = if x.abs() < f32::MIN_POSITIVE { 0.0 } else { steps * scale };
     magnitude.copysign(x)

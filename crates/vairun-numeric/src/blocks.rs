@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::round::f32::{half_away, half_even, half_up};
+use crate::round::f32::{half_away, half_up};
 use crate::vector::{Loop, widest};
 
 /// Positions that are worked on side by side.
@@ -130,10 +130,9 @@ fn gather(blocks: &[&mut [f32]], buffer: &mut [f32]) {
         buffer.fill(0.0);
     }
     for (lane, block) in blocks.iter().enumerate() {
-        block
-            .iter()
-            .zip(buffer[lane..].iter_mut().step_by(side))
-            .for_each(|(&from, to)| *to = from);
+        for (row, to) in block.iter().zip(buffer.chunks_exact_mut(side)) {
+            to[lane] = *row;
+        }
     }
 }
 
@@ -141,10 +140,9 @@ fn gather(blocks: &[&mut [f32]], buffer: &mut [f32]) {
 fn scatter(buffer: &[f32], blocks: &mut [&mut [f32]]) {
     let side = blocks.len();
     for (lane, block) in blocks.iter_mut().enumerate() {
-        block
-            .iter_mut()
-            .zip(buffer[lane..].iter().step_by(side))
-            .for_each(|(to, &from)| *to = from);
+        for (to, row) in block.iter_mut().zip(buffer.chunks_exact(side)) {
+            *to = row[lane];
+        }
     }
 }
 
@@ -163,6 +161,12 @@ impl Strip<'_> {
         self.data.chunks_mut(self.stride).map(move |row| &mut row[..lanes])
     }
 
+    /// The same for [`LANES`] lanes: loops of a known length need no care for what is left over.
+    #[inline(always)]
+    fn whole_rows(&mut self) -> impl Iterator<Item = &mut [f32; LANES]> {
+        self.data.chunks_mut(self.stride).filter_map(|row| row.first_chunk_mut())
+    }
+
     /// Strips of `size` rows of this one: the sub-blocks.
     #[inline(always)]
     pub(crate) fn parts(&mut self, size: usize) -> impl Iterator<Item = Strip<'_>> {
@@ -174,21 +178,33 @@ impl Strip<'_> {
     /// The largest exponent in each block.
     #[inline(always)]
     pub(crate) fn max_exponents(&mut self) -> [u32; LANES] {
-        self.max_of(exponent)
+        self.max_of(magnitude).map(|bits| bits >> 23)
     }
 
-    /// The largest exponent in each block, those of infinities and NaN counted as 0.
+    /// The largest exponent in each block, those of infinities and NaN counted as 0, and whether there are none of
+    /// those.
     #[inline(always)]
-    pub(crate) fn max_finite_exponents(&mut self) -> [u32; LANES] {
+    pub(crate) fn max_finite_exponents(&mut self) -> ([u32; LANES], bool) {
+        let exponents = self.max_exponents();
+        if exponents.iter().fold(0, |max, &exponent| exponent.max(max)) < 0xff {
+            return (exponents, true);
+        }
         // One up and 255 becomes 0. With a condition instead, the compiler writes only where it holds, which is slow.
-        self.max_of(|x| (exponent(x) + 1) & 0xff).map(|above| above.saturating_sub(1))
+        let above = self.max_of(|x| (exponent(x) + 1) & 0xff);
+        (above.map(|above| above.saturating_sub(1)), false)
     }
 
     #[inline(always)]
     fn max_of(&mut self, of: impl Fn(f32) -> u32) -> [u32; LANES] {
         let mut max = [0; LANES];
-        for row in self.rows() {
-            row.iter().zip(&mut max).for_each(|(&x, max)| *max = of(x).max(*max));
+        if self.lanes == LANES {
+            for row in self.whole_rows() {
+                row.iter().zip(&mut max).for_each(|(&x, max)| *max = of(x).max(*max));
+            }
+        } else {
+            for row in self.rows() {
+                row.iter().zip(&mut max).for_each(|(&x, max)| *max = of(x).max(*max));
+            }
         }
         max
     }
@@ -201,10 +217,22 @@ impl Strip<'_> {
         b: &[B; LANES],
         f: impl Fn(f32, A, B) -> f32,
     ) {
+        if self.lanes == LANES {
+            for row in self.whole_rows() {
+                row.iter_mut().zip(a).zip(b).for_each(|((x, &a), &b)| *x = f(*x, a, b));
+            }
+            return;
+        }
         for row in self.rows() {
             row.iter_mut().zip(a).zip(b).for_each(|((x, &a), &b)| *x = f(*x, a, b));
         }
     }
+}
+
+/// The bits but for the sign: they are in the order of the magnitudes.
+#[inline(always)]
+fn magnitude(x: f32) -> u32 {
+    x.to_bits() & 0x7fff_ffff
 }
 
 /// The biased exponent: 0 for zeros and subnormal numbers, 255 for infinities and NaN.
@@ -226,6 +254,13 @@ pub(crate) fn power_of_two(e: i32) -> f32 {
     let normal = ((e.clamp(-126, 128) + 127) as u32) << 23;
     let down = ((e + 126).min(0) + 127) as u32;
     f32::from_bits(normal) * f32::from_bits(down << 23)
+}
+
+/// `2^-e` for each lane, where all of them are numbers: multiplying is faster than dividing by `2^e`, and as exact.
+#[inline(always)]
+pub(crate) fn inverses(e: &[i32; LANES]) -> Option<[f32; LANES]> {
+    let least = e.iter().fold(0, |least, &e| least.min(e));
+    (least >= -127).then(|| e.map(|e| power_of_two(-e)))
 }
 
 /// How the block formats round to an integer.
@@ -279,7 +314,9 @@ impl Rule for HalfEven {
     // `py3_round` of amd-quark 0.13 works upwards from `floor(x)`: -1 + 1 is +0, but floor(-0) is -0.
     #[inline(always)]
     fn round(x: f32) -> f32 {
-        if x == 0.0 { x } else { half_even(x) + 0.0 }
+        // One instruction in the wide form; the same number as `half_even` gives.
+        let y = x.round_ties_even() + 0.0;
+        if x == 0.0 { x } else { y }
     }
 }
 
@@ -317,6 +354,22 @@ mod tests {
         }
         assert_eq!(power_of_two(128), f32::INFINITY);
         assert_eq!([power_of_two(-150), power_of_two(-252)], [0.0, 0.0]);
+    }
+
+    #[test]
+    fn the_inverse_of_a_power_of_two_divides() {
+        for e in -127..=127 {
+            let inverse = inverses(&[e; LANES]).unwrap()[0];
+            for i in 0..2000u32 {
+                let x = f32::from_bits(i.wrapping_mul(0x9e37_79b9) & 0x7f7f_ffff);
+                assert_eq!(
+                    (x * inverse).to_bits(),
+                    (x / power_of_two(e)).to_bits(),
+                    "{x:e} / 2^{e}"
+                );
+            }
+        }
+        assert_eq!(inverses(&[-128; LANES]), None);
     }
 
     #[test]

@@ -6,7 +6,8 @@
 use std::marker::PhantomData;
 
 use crate::blocks::{
-    BlockFormat, BlockRound, Blocks, LANES, Rule, Strip, by_rule, exponent, is_finite, power_of_two,
+    BlockFormat, BlockRound, Blocks, LANES, Rule, Strip, by_rule, exponent, inverses, is_finite,
+    power_of_two,
 };
 
 /// The type of an element of a block.
@@ -111,13 +112,18 @@ struct Mx<E> {
 impl<E: Nearest> BlockFormat for Mx<E> {
     #[inline(always)]
     fn strip(&self, mut strip: Strip<'_>) {
-        let scale: [f32; LANES] =
-            strip.max_finite_exponents().map(|exponent| power_of_two(exponent as i32 - self.down));
+        let (exponents, finite) = strip.max_finite_exponents();
+        let step = exponents.map(|exponent| exponent as i32 - self.down);
+        let scale: [f32; LANES] = step.map(power_of_two);
         let element = self.element;
-        strip.map(&scale, &scale, |x, scale, _| {
-            let y = scale * element.nearest(x / scale);
-            if is_finite(x) { y } else { x }
-        });
+        match inverses(&step).filter(|_| finite) {
+            Some(inverse) => strip
+                .map(&scale, &inverse, |x, scale, inverse| scale * element.nearest(x * inverse)),
+            None => strip.map(&scale, &scale, |x, scale, _| {
+                let y = scale * element.nearest(x / scale);
+                if is_finite(x) { y } else { x }
+            }),
+        }
     }
 }
 
@@ -142,7 +148,7 @@ struct Int8<R>(PhantomData<R>);
 impl<R: Rule> Nearest for Int8<R> {
     #[inline(always)]
     fn nearest(self, x: f32) -> f32 {
-        let code = R::round(x / 0.015625);
+        let code = R::round(x * 64.0);
         let code = if code > 127.0 { 127.0 } else { code };
         let code = if code < -128.0 { -128.0 } else { code };
         code * 0.015625
