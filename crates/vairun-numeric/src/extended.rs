@@ -15,6 +15,7 @@ use crate::linear::{Code, Grid, integer};
 use crate::round::f32::half_even;
 use crate::round::i64_x86;
 use crate::spread::Spread;
+use crate::vector::{Loop, widest};
 
 /// The magnitude from which on a number does not fit i64.
 const BEYOND_I64: f32 = 9_223_372_036_854_775_808.0;
@@ -97,10 +98,41 @@ pub struct BrainGrid {
 
 /// `x / scale + zero_point` in bfloat16; any NaN is 0x7fc1.
 pub fn quantize_bf16(x: &[f32], grids: &[BrainGrid], spread: Spread) -> Vec<bf16> {
-    spread.map(x, grids, |x, grid| {
-        let x = x / grid.scale + grid.zero_point.to_f32();
-        bf16::from_bits(if x.is_nan() { 0x7fc1 } else { rounded_bf16(x) })
-    })
+    if let (Spread::Tensor, &[grid]) = (spread, grids) {
+        let mut y = vec![bf16::ZERO; x.len()];
+        widest(ToBrain { x, grid, y: &mut y });
+        return y;
+    }
+    spread.map(x, grids, |x, grid| brain(x / grid.scale + grid.zero_point.to_f32()))
+}
+
+#[inline(always)]
+fn brain(x: f32) -> bf16 {
+    bf16::from_bits(if x.is_nan() { 0x7fc1 } else { rounded_bf16(x) })
+}
+
+/// [`quantize_bf16`] on one grid.
+struct ToBrain<'a> {
+    x: &'a [f32],
+    grid: BrainGrid,
+    y: &'a mut [bf16],
+}
+
+impl Loop for ToBrain<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { x, grid, y } = self;
+        let zero_point = grid.zero_point.to_f32();
+        let inverse = 1.0 / grid.scale;
+        let power_of_two = grid.scale.to_bits() & 0x007f_ffff == 0;
+        if power_of_two && grid.scale.is_normal() && inverse.is_normal() {
+            x.iter().zip(y).for_each(|(&x, y)| *y = brain(x * inverse + zero_point));
+        } else {
+            x.iter().zip(y).for_each(|(&x, y)| *y = brain(x / grid.scale + zero_point));
+        }
+    }
 }
 
 /// The bits of the nearest bfloat16, ties to even. Not for NaN.
@@ -112,11 +144,37 @@ fn rounded_bf16(x: f32) -> u16 {
 
 /// `(q - zero_point) · scale` in f32; any NaN counts as the positive quiet one.
 pub fn dequantize_bf16(q: &[bf16], grids: &[BrainGrid], spread: Spread) -> Vec<f32> {
-    spread.map(q, grids, |q, grid| {
-        let wide = f32::from_bits(u32::from(q.to_bits()) << 16);
-        let x = if wide.is_nan() { f32::NAN } else { wide };
-        (x - grid.zero_point.to_f32()) * grid.scale
-    })
+    if let (Spread::Tensor, &[grid]) = (spread, grids) {
+        let mut y = vec![0.0; q.len()];
+        widest(FromBrain { q, grid, y: &mut y });
+        return y;
+    }
+    spread.map(q, grids, |q, grid| wide(q, grid.zero_point.to_f32(), grid.scale))
+}
+
+#[inline(always)]
+fn wide(q: bf16, zero_point: f32, scale: f32) -> f32 {
+    let x = f32::from_bits(u32::from(q.to_bits()) << 16);
+    let x = if x.is_nan() { f32::NAN } else { x };
+    (x - zero_point) * scale
+}
+
+/// [`dequantize_bf16`] on one grid.
+struct FromBrain<'a> {
+    q: &'a [bf16],
+    grid: BrainGrid,
+    y: &'a mut [f32],
+}
+
+impl Loop for FromBrain<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { q, grid, y } = self;
+        let zero_point = grid.zero_point.to_f32();
+        q.iter().zip(y).for_each(|(&q, y)| *y = wide(q, zero_point, grid.scale));
+    }
 }
 
 /// The nearest float16, ties to even, magnitudes cut off at 65504: infinities too.
@@ -181,6 +239,26 @@ mod tests {
         assert_eq!([bits(f32::NAN), bits(-f32::NAN), bits(-0.0)], [0x7fc1, 0x7fc1, 0]);
         let back = dequantize_bf16(&[bf16::from_bits(0xffff)], &[grid], Spread::Tensor);
         assert_eq!(back[0].to_bits(), 0x7fc0_0000);
+    }
+
+    #[test]
+    fn one_grid_for_all_gives_what_one_for_each_gives() {
+        let x: Vec<f32> = (0..=u32::MAX).step_by(65_537 * 3).map(f32::from_bits).collect();
+        let zeros = [bf16::ZERO, bf16::from_f32(-3.0)];
+        for (scale, zero_point) in [1.0, 0.37, 2f32.powi(-126), 2f32.powi(127), -4.0, 1e-42]
+            .into_iter()
+            .flat_map(|scale| zeros.map(|zero| (scale, zero)))
+        {
+            let grid = BrainGrid { scale, zero_point };
+            let each = Spread::Axis { length: x.len(), inner: 1 };
+            let grids = vec![grid; x.len()];
+            let bits = |q: &[bf16]| q.iter().map(|q| q.to_bits()).collect::<Vec<_>>();
+            let one = quantize_bf16(&x, &[grid], Spread::Tensor);
+            assert!(bits(&one) == bits(&quantize_bf16(&x, &grids, each)), "{grid:?}");
+            let bits = |y: &[f32]| y.iter().map(|y| y.to_bits()).collect::<Vec<_>>();
+            let back = dequantize_bf16(&one, &[grid], Spread::Tensor);
+            assert!(bits(&back) == bits(&dequantize_bf16(&one, &grids, each)), "{grid:?}");
+        }
     }
 
     #[test]
