@@ -90,21 +90,14 @@ impl Pool {
         self.axes.iter().map(|axis| axis.output).product()
     }
 
-    /// Calls `visit(outputs, input)` for runs of outputs, within one plane, that read the input from `input` on, every
-    /// `stride` of the last dimension. Each output meets the elements of its window in row-major order.
-    pub(super) fn visit(&self, mut visit: impl FnMut(Range<usize>, usize)) {
+    /// How the windows walk over any plane.
+    pub(super) fn walk(&self) -> Walk {
         let (columns, outer) = self.axes.split_last().expect("a pool has at least one dimension");
-        let spans = columns.spans();
-        for (row, inputs) in rows(outer).into_iter().enumerate() {
-            let start = row * columns.output;
-            for input in inputs {
-                for span in &spans {
-                    visit(
-                        start + span.first..start + span.last,
-                        input * columns.input + span.input,
-                    );
-                }
-            }
+        Walk {
+            rows: rows(outer),
+            spans: columns.spans(),
+            input: columns.input,
+            output: columns.output,
         }
     }
 
@@ -116,6 +109,30 @@ impl Pool {
             let along: Vec<_> = (0..axis.output).map(|o| count(axis, o)).collect();
             counts.iter().flat_map(|n| along.iter().map(move |m| n * m)).collect()
         })
+    }
+}
+
+/// The walk of a pool's windows over a plane, the same for each of them.
+pub(super) struct Walk {
+    rows: Vec<Vec<usize>>,
+    spans: Vec<Span>,
+    /// The last dimension.
+    input: usize,
+    output: usize,
+}
+
+impl Walk {
+    /// Calls `visit(outputs, input)` for runs of outputs, within one plane, that read the input from `input` on, every
+    /// `stride` of the last dimension. Each output meets the elements of its window in row-major order.
+    pub(super) fn visit(&self, mut visit: impl FnMut(Range<usize>, usize)) {
+        for (row, inputs) in self.rows.iter().enumerate() {
+            let start = row * self.output;
+            for input in inputs {
+                for span in &self.spans {
+                    visit(start + span.first..start + span.last, input * self.input + span.input);
+                }
+            }
+        }
     }
 }
 

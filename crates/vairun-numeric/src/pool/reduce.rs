@@ -153,8 +153,9 @@ fn each_plane<T: Copy, A>(x: &[T], pool: &Pool, y: &mut [A], step: impl Fn(&mut 
         return;
     }
     let stride = pool.axes.last().expect("a pool has at least one dimension").stride;
+    let walk = pool.walk();
     for (x, y) in x.chunks_exact(input).zip(y.chunks_exact_mut(output)) {
-        pool.visit(|outputs, from| {
+        walk.visit(|outputs, from| {
             let y = &mut y[outputs];
             // Neighbours are read by whole vectors.
             if stride == 1 {
