@@ -148,6 +148,7 @@ fn compare(onnx: &Model, xmodel: &Model, values: &Inputs, strict: bool) -> Resul
         |observer| xmodel.observe(fed.clone(), observer).map(drop),
         ("onnx", "xmodel"),
         PairOptions { same_format: false, strict },
+        None,
     )
 }
 
@@ -303,6 +304,7 @@ fn two_versions_of_a_file_are_compared_by_name() -> Result<()> {
         |observer| compiled.observe(values.clone(), observer).map(drop),
         ("CNN_int", "CNN_zcu104"),
         PairOptions { same_format: true, strict: true },
+        None,
     )?;
     assert!(report.passed(), "{:?}", report.summary);
     assert!(report.records.len() >= 12, "{}", report.records.len());

@@ -3,7 +3,7 @@ use std::io;
 use std::process::ExitCode;
 
 use vairun::tensor::files::{FileError, FileErrorKind};
-use vairun::{Error, ObserverError};
+use vairun::{Error, InputProblem, ObserverError};
 use vairun_compare::GoldenError;
 
 /// Why a command ends without a result.
@@ -84,12 +84,27 @@ impl From<FileError> for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
+            Error::Inputs(ref problems) if problems.iter().any(has_channels_elsewhere) => {
+                Self::input(error)
+                    .help("--layout nchw feeds an .xmodel with images as an ONNX model has them")
+            }
             Error::Inputs(_) => Self::input(error),
             Error::Observer(error) => Self::from_observer(&error),
             Error::Setting(_) => Self::usage(error),
             _ => Self::model(error),
         }
     }
+}
+
+/// Whether an input has its channels second where the model has them last.
+fn has_channels_elsewhere(problem: &InputProblem) -> bool {
+    let InputProblem::Shape { got, expected, .. } = problem else { return false };
+    let mut last = got.clone();
+    if last.len() > 3 {
+        last[1..].rotate_left(1);
+    }
+    let last: Vec<_> = last.iter().map(ToString::to_string).collect();
+    got.len() > 3 && last.join(", ") == *expected
 }
 
 /// Prints what is wrong and gives the exit code.

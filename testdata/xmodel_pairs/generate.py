@@ -5,6 +5,7 @@
 - <net>_vai.onnx     native_onnx=False: domain `vai`, parameters rounded by method 3, activations by method 2
 - <net>_native.onnx  native_onnx=True: QuantizeLinear/DequantizeLinear to int8, half to even
 - <net>.xmodel       XIR, channels last, names of their own, ops in another order
+- curve_compiled.xmodel: as the compiler makes it for a DPU, all of it but the instructions
 - <net>.inputs.npz   an input, off the grid: among the numbers are ties
 - layers_wrong_*.xmodel: one weight off by one step; one fix position off by one
 
@@ -20,6 +21,7 @@ from onnx import TensorProto as T
 from onnx import helper as h
 from onnx import numpy_helper
 
+import compiler
 import xir
 
 HERE = Path(__file__).parent
@@ -401,6 +403,6 @@ if __name__ == "__main__":
     net, outputs = shuffle()
     net.write(outputs)
     net, outputs = curve()
-    net.write(outputs)
+    (HERE / "curve_compiled.xmodel").write_bytes(compiler.compiled(net.xir, net.write(outputs)))
     net, outputs = wide()
     net.write(outputs, native=False)

@@ -34,6 +34,8 @@ def attribute(value):
         return field(11, value)
     if isinstance(value, bytes):
         return field(12, field(1, value))
+    if isinstance(value, dict):
+        return field(27, b"".join(field(1, field(1, k) + field(2, field(1, v))) for k, v in value.items()))
     if all(isinstance(v, str) for v in value):
         return field(20, b"".join(field(1, v) for v in value))
     if all(isinstance(v, int) for v in value):
@@ -43,6 +45,14 @@ def attribute(value):
 
 def attributes(number, values):
     return b"".join(field(number, field(1, k) + field(2, attribute(v))) for k, v in sorted(values.items()))
+
+
+FLOAT, XINT = 4, 2
+
+
+def tensor(name, shape, kind=FLOAT, bits=32, attrs={}):
+    body = field(1, name) + field(2, b"".join(map(varint, shape)))
+    return field(5, body + number(5, kind) + number(6, bits) + attributes(10, attrs))
 
 
 class Graph:
@@ -55,7 +65,7 @@ class Graph:
         self.ops[name] = (op_type, args, [int(d) for d in shape], attrs)
         return name
 
-    def encode(self, outputs):
+    def order(self, outputs):
         order = []
 
         def visit(name):
@@ -67,11 +77,18 @@ class Graph:
 
         for output in outputs:
             visit(output)
+        return order
+
+    def encode(self, outputs):
+        order = self.order(outputs)
         body = field(1, self.name)
         for name in order:
             op_type, args, shape, attrs = self.ops[name]
-            tensor = field(1, name) + field(2, b"".join(map(varint, shape))) + number(5, 4) + number(6, 32)
-            reads = b"".join(field(4, field(1, a) + b"".join(field(2, r) for r in rs)) for a, rs in args.items())
-            body += field(5, field(1, name) + field(2, op_type) + attributes(3, attrs) + reads + field(5, tensor))
+            body += field(5, node(op_type, name, args, attrs) + tensor(name, shape))
         body += field(10, field(1, "root") + b"".join(field(3, name) for name in order))
         return body + attributes(11, {"return_ops": list(outputs)})
+
+
+def node(op_type, name, args, attrs):
+    reads = b"".join(field(4, field(1, a) + b"".join(field(2, r) for r in rs)) for a, rs in args.items())
+    return field(1, name) + field(2, op_type) + attributes(3, attrs) + reads

@@ -1,3 +1,5 @@
+use vairun::tensor::files::read_npy;
+
 use super::Scene;
 use crate::material::{repository, shared};
 
@@ -35,8 +37,28 @@ fn a_model_is_checked_against_its_xmodel() {
         "{}",
         wrong.stdout
     );
-    check("layers_native.onnx", "layers.xmodel", " --sweep-rounding").fails(2);
+    assert!(wrong.stdout.contains("1 by themselves, 1 inherit"), "{}", wrong.stdout);
+    let swept = check("layers_native.onnx", "layers.xmodel", " --sweep-rounding").succeeds();
+    assert!(swept.contains("rounded half-even: all equal"), "{swept}");
+    assert!(swept.contains(" ties") && swept.contains("rounded half-up: "), "{swept}");
+    check("layers_native.onnx", "layers.xmodel", " --cumulative").fails(2);
     check("layers_native.onnx", "layers.xmodel", " --round sideways").fails(2);
+}
+
+#[test]
+fn both_tensors_of_a_pair_that_fails_are_saved() {
+    let scene = Scene::new();
+    let pairs = repository().join("testdata/xmodel_pairs");
+    let file = |name: &str| pairs.join(name).display().to_string();
+    let line = format!(
+        "check {} --golden {} -i {} --save-mismatch wrong",
+        file("layers_vai.onnx"),
+        file("layers_wrong_fix.xmodel"),
+        file("layers.inputs.npz")
+    );
+    assert_eq!(scene.run(&line).code, Some(1));
+    let saved = std::fs::read_dir(scene.path("wrong")).unwrap().count();
+    assert!(saved >= 2, "{saved}");
 }
 
 #[test]
@@ -108,4 +130,70 @@ fn truncated_xmodels_are_refused() {
             scene.run(&format!("{verb} cut.xmodel")).fails(3);
         }
     }
+}
+
+/// A folder as vai_q_pytorch's `deploy_check=True` writes it, from a dump of an .xmodel: the codes behind each `fix`, and
+/// their numbers under the name of the op before it; raw sums for an op without.
+fn deploy_check_of(scene: &Scene, dump: &str) {
+    let manifest = std::fs::read(scene.path(&format!("{dump}/manifest.json"))).unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+    let folder = scene.path("deploy_check_data_int/Layers");
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut shapes = String::new();
+    for tensor in manifest["tensors"].as_array().unwrap() {
+        let (name, file) = (tensor["name"].as_str().unwrap(), tensor["file"].as_str().unwrap());
+        let Some(op) = name.strip_suffix("_fix") else { continue };
+        let codes = read_npy(&scene.path(&format!("{dump}/{file}"))).unwrap();
+        let codes = codes.as_slice::<i8>().unwrap();
+        let step = tensor["scale"][0].as_f64().unwrap() as f32;
+        let numbers: Vec<u8> =
+            codes.iter().flat_map(|&code| (f32::from(code) * step).to_le_bytes()).collect();
+        let codes: Vec<u8> = codes.iter().map(|code| code.cast_unsigned()).collect();
+        std::fs::write(folder.join(format!("{name}.bin")), codes).unwrap();
+        std::fs::write(folder.join(format!("{op}.bin")), numbers).unwrap();
+        shapes += &format!("{}: {}\n", tensor["shape"], op.replacen("__", "::", 1));
+    }
+    std::fs::write(folder.join("shape.txt"), shapes).unwrap();
+}
+
+#[test]
+fn an_xmodel_is_checked_against_the_dump_of_its_quantizer() {
+    let scene = Scene::new();
+    let pairs = repository().join("testdata/xmodel_pairs");
+    let model = pairs.join("layers.xmodel").display().to_string();
+    let inputs = format!("-i {} --layout nchw", pairs.join("layers.inputs.npz").display());
+    scene.run(&format!("run {model} {inputs} --dump-layers dump -q")).succeeds();
+    deploy_check_of(&scene, "dump");
+    let check = format!("check {model} {inputs} --golden deploy_check_data_int");
+    let passed = scene.run(&check).succeeds();
+    assert!(passed.contains("58 of 58 golden tensors matched"), "{passed}");
+
+    let sum = "deploy_check_data_int/Layers/Layers__Layers_add_96_fix.bin";
+    let mut codes = std::fs::read(scene.path(sum)).unwrap();
+    codes[5] = codes[5].wrapping_add(1);
+    scene.write(sum, &codes);
+    let ended = scene.run(&check);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stdout.contains("Layers__Layers_add_96_fix: 1 of 960"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_model_is_checked_against_what_the_compiler_has_made_of_it() {
+    for (model, layout) in
+        [("curve_vai.onnx", ""), ("curve_native.onnx", ""), ("curve.xmodel", " --layout nchw")]
+    {
+        let text = run(&format!(
+            "check {{pairs}}/{model} --golden {{pairs}}/curve_compiled.xmodel -i {{pairs}}/curve.inputs.npz{layout}"
+        ));
+        let text = text.succeeds();
+        assert!(text.contains("23 parameters, 31 activations paired"), "{model}: {text}");
+        assert!(text.contains("54 of 54 golden tensors matched"), "{model}: {text}");
+    }
+}
+
+#[test]
+fn images_in_the_other_layout_are_told_how_to_be_fed() {
+    let ended = run("run {pairs}/curve.xmodel -i {pairs}/curve.inputs.npz");
+    assert_eq!(ended.code, Some(4));
+    assert!(ended.stderr.contains("--layout nchw"), "{}", ended.stderr);
 }

@@ -147,14 +147,9 @@ fn against_xmodel(
     golden: &std::path::Path,
     global: &Global,
 ) -> Result<Report, Failure> {
-    if args.sweep_rounding
-        || args.save_mismatch.is_some()
-        || args.map.is_some()
-        || args.isolated
-        || args.cumulative
-    {
+    if args.map.is_some() || args.cumulative {
         return Err(Failure::usage(
-            "--sweep-rounding, --save-mismatch, --map, --isolated and --cumulative are not for an .xmodel as --golden",
+            "an .xmodel as --golden is paired by structure and judged operator by operator: --map and --cumulative do not apply",
         ));
     }
     let sides = check_xmodel::Sides { args: &args.model, golden, strict: args.strict };
@@ -162,9 +157,19 @@ fn against_xmodel(
     let none = MemoryGolden::default();
     let map = NameMap::default();
     let given = gather(args, &model, &none, &Matcher::new(&model.source().graph, &none, &map))?;
+    let title = args.model.title();
+    let mut save =
+        args.save_mismatch.as_ref().map(|path| SaveMismatches::create(path, &title)).transpose()?;
     let progress = Progress::start("checking", None, global);
-    let mut report = sides.compare(&model, &given)?;
+    let mismatches = save.as_mut().map(|save| save as &mut dyn vairun_compare::Mismatches);
+    let mut report = sides.compare(&model, &given, mismatches)?;
+    if args.sweep_rounding {
+        report.notes.extend(sides.sweep(&model, &given)?);
+    }
     drop(progress);
+    if let Some(save) = save {
+        save.finish()?;
+    }
     report.rules.extend(args.model.vary.describe());
     report.notes.extend(input_notes(&given));
     Ok(report)

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use vairun::xmodel::{Layout, RoundMode};
 use vairun::{Builder, Inputs, Model, Port, Value};
-use vairun_compare::Report;
-use vairun_compare::pair::{self, PairOptions};
+use vairun_compare::pair::{self, Differences, PairOptions};
+use vairun_compare::{Mismatches, Report};
 
 use crate::args::ModelArgs;
 use crate::failure::Failure;
@@ -43,10 +43,47 @@ impl Sides<'_> {
     }
 
     /// Runs both and compares them.
-    pub(super) fn compare(&self, model: &Model, given: &[Given]) -> Result<Report, Failure> {
+    pub(super) fn compare(
+        &self,
+        model: &Model,
+        given: &[Given],
+        mismatches: Option<&mut dyn Mismatches>,
+    ) -> Result<Report, Failure> {
+        self.compare_with(self.rounding(self.args.builder())?, model, given, mismatches)
+    }
+
+    /// How much differs with each rounding of the .xmodel.
+    pub(super) fn sweep(&self, model: &Model, given: &[Given]) -> Result<Vec<String>, Failure> {
+        let modes = [
+            ("half-up", RoundMode::Dpu),
+            ("half-away", RoundMode::Std),
+            ("half-even", RoundMode::Py3),
+        ];
+        modes
+            .into_iter()
+            .map(|(name, mode)| {
+                let builder = self.args.builder().xmodel_round(mode);
+                let report = self.compare_with(builder, model, given, None)?;
+                let mut all = Differences::default();
+                report
+                    .records
+                    .iter()
+                    .filter_map(|record| record.differences)
+                    .for_each(|found| all.join(found));
+                Ok(format!("rounded {name}: {all}"))
+            })
+            .collect()
+    }
+
+    fn compare_with(
+        &self,
+        builder: Builder,
+        model: &Model,
+        given: &[Given],
+        mismatches: Option<&mut dyn Mismatches>,
+    ) -> Result<Report, Failure> {
         let same_format = is_xmodel(&self.args.model);
         let inputs = crate::inputs::bind(given);
-        let builder = self.rounding(self.args.builder())?;
         let layouts = match (same_format, self.args.layout.layout()) {
             (true, layout) => vec![layout],
             // As ONNX has images, else as the file has them.
@@ -72,6 +109,7 @@ impl Sides<'_> {
             |observer| golden.observe(fed.clone(), observer).map(drop),
             (&self.args.title(), &file),
             PairOptions { same_format, strict: self.strict },
+            mismatches,
         )
         .map_err(Failure::from)
     }

@@ -165,7 +165,7 @@ impl Quantizers {
             ("vai", "fix_neuron") => self.add_fix_neuron(graph, node),
             ("ai.onnx.contrib", "FixNeuron") => self.add_positions(graph, node),
             ("", "DynamicQuantizeLinear") => self.add_dynamic(graph, node),
-            ("xir", "fix") => self.add_fix(graph, node),
+            ("xir", _) => self.add_xir(graph, node),
             _ => {}
         }
     }
@@ -242,14 +242,16 @@ impl Quantizers {
         self.add(graph, node.outputs.first().copied().flatten(), Some(site));
     }
 
-    /// `fix` of XIR: the codes themselves.
-    fn add_fix(&mut self, graph: &Graph, node: &Node) {
+    /// XIR: `fix` makes codes; sums, products and what moves them are integers of a step that their node states.
+    fn add_xir(&mut self, graph: &Graph, node: &Node) {
         let int = |name: &str| match node.attributes.get(name)? {
             Attribute::Int(value) => Some(*value),
             _ => None,
         };
-        let (Some(bits @ 1..=32), Some(position @ -126..=126)) =
-            (int("bit_width"), int("output_fix_point"))
+        let divided = int("output_divisor").is_some_and(|divisor| divisor != 1);
+        let bits = if node.op.op_type == "fix" { int("bit_width") } else { Some(62) };
+        let (Some(bits @ 1..=62), Some(position @ -126..=126), false) =
+            (bits, int("output_fix_point"), divided)
         else {
             return;
         };

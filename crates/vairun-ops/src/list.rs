@@ -234,6 +234,7 @@ pub static OPS: &[&OpDef] = &[
     &attention::group_query_attention::DEF,
     &attention::linear_attention::DEF,
     &attention::attention::DEF,
+    &attention::microsoft_attention::DEF,
     &attention::multi_head_attention::DEF,
     &attention::rotary_embedding::DEF,
     &attention::rotary_embedding::MICROSOFT,

@@ -113,6 +113,12 @@ fn quoted(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
+impl From<ObserverError> for Error {
+    fn from(error: ObserverError) -> Self {
+        Self::Observer(error)
+    }
+}
+
 impl From<RunError> for Error {
     fn from(error: RunError) -> Self {
         match error {

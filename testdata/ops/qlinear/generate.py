@@ -395,6 +395,28 @@ def attention():
     case.write(within=2e-6)
 
 
+def float_attention():
+    """The same with float projections."""
+    case = Case("attention", "Attention", MS)
+    batch, steps, width, heads, hidden, before = 2, 5, 12, 2, 8, 3
+    normal = lambda *shape: random.normal(0, 1, shape).astype(np.float32)
+    case.input("x", normal(batch, steps, width))
+    bias = normal(3 * hidden)
+    w, narrow = normal(width, 3 * hidden), normal(width, 2 * hidden + 4)
+    masks = [None, np.array([4, 2], np.int32), np.array([5, 3, 1, 0], np.int32),
+             random.integers(0, 2, (batch, steps)).astype(np.int32) | (np.arange(steps) == 0).astype(np.int32),
+             random.integers(0, 2, (batch, steps, steps)).astype(np.int32) | np.eye(steps, dtype=np.int32)]
+    for mask in masks:
+        case.add(["x", w, bias, mask], T.FLOAT, {"num_heads": heads})
+        case.add(["x", w, bias, mask], T.FLOAT, {"num_heads": heads, "unidirectional": 1})
+    case.add(["x", w, bias, None, None, normal(1, heads, steps, steps)], T.FLOAT, {"num_heads": heads, "scale": 0.3})
+    case.add(["x", narrow, normal(2 * hidden + 4)], T.FLOAT,
+             {"num_heads": heads, "qkv_hidden_sizes": [hidden, hidden, 4]})
+    past = normal(2, batch, heads, before, hidden // heads)
+    case.add(["x", w, bias, None, past], T.FLOAT, {"num_heads": heads, "unidirectional": 1}, 2)
+    case.write(within=2e-6)
+
+
 binary()
 tables()
 pools()
@@ -404,4 +426,5 @@ products()
 few_bits()
 lstms()
 attention()
+float_attention()
 folder.finish()

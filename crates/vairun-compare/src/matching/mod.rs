@@ -196,6 +196,9 @@ impl Search<'_> {
                 Err(vec![format!("{name} (of --map, which the model does not have)")])
             };
         }
+        if let Some(name) = self.fixed(entry) {
+            return found(name, "same name, behind its fix", 1);
+        }
         let exact = |name: &&String| self.index.contains(name);
         if let Some(name) = [&entry.name].into_iter().chain(&entry.hint.aliases).find(exact) {
             return found(name.clone(), "same name", 1);
@@ -209,6 +212,16 @@ impl Search<'_> {
             return found(name, self.modules.how(part), 3);
         }
         self.by_escaped_name(entry)
+    }
+
+    /// The codes of the op of an .xmodel that has the entry's name: a dump of the quantizer has the numbers behind `fix`
+    /// under the name of the op before it.
+    fn fixed(&self, entry: &Entry) -> Option<String> {
+        let numbers = entry.hint.elements == Some(Elements::Numbers);
+        let name = Some(format!("{}_fix", entry.name)).filter(|_| numbers)?;
+        let id = self.index.id(&name)?;
+        let op = &self.graph.nodes[self.index.producers[id.index()]?].op;
+        (op.domain == "xir" && op.op_type == "fix").then_some(name)
     }
 
     fn by_place(&self, hint: &Hint) -> Option<String> {

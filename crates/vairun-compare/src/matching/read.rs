@@ -28,7 +28,7 @@ struct Elemental {
 
 /// The elements, and in words how they were read. What does not fit is given as it is.
 pub(super) fn read(entry: &Entry, content: Content, target: &Target) -> (Tensor, String) {
-    let read = elements(entry, content, target);
+    let read = quantized(elements(entry, content, target), entry, target);
     let mut notes: Vec<String> = Vec::new();
     let scaled = scale(&read.tensor, entry, target);
     let (tensor, layout) = arrange(read.tensor, read.shaped, entry, target, scaled.is_some());
@@ -176,6 +176,28 @@ fn scale(tensor: &Tensor, entry: &Entry, target: &Target) -> Option<String> {
     (codes && numbers).then(|| quantizer.describe_scale())
 }
 
+/// Numbers as codes, where the file has numbers and the model integers: `number / scale + zero point`, fractions included,
+/// so that what lies between two codes is seen. One scale for all: the layout is not known yet.
+fn quantized(read: Elemental, entry: &Entry, target: &Target) -> Elemental {
+    let wanted = entry.hint.elements == Some(Elements::Numbers)
+        && target.kind == Kind::Codes
+        && target.made.dtype().is_integer()
+        && read.tensor.dtype().is_float();
+    let quantizer = target.quantizer.filter(|quantizer| wanted && quantizer.scale.len() == 1);
+    let Some((quantizer, numbers)) = quantizer.zip(lanes::to_f64(&read.tensor)) else {
+        return read;
+    };
+    let (scale, zero_point) = (f64::from(quantizer.scale[0]), quantizer.zero_point[0] as f64);
+    let codes = numbers.into_iter().map(|number| number / scale + zero_point).collect();
+    match Tensor::new(read.tensor.shape(), codes) {
+        Ok(tensor) => {
+            let title = format!("numbers / {}", quantizer.describe_scale());
+            Elemental { tensor, title, ..read }
+        }
+        Err(_) => read,
+    }
+}
+
 /// `(code - zero point) · scale` in float32, as dequantizers compute it.
 fn dequantize(codes: &Tensor, target: &Target) -> Option<Tensor> {
     let quantizer = target.quantizer.filter(|quantizer| quantizer.fits(codes.shape()))?;
@@ -302,6 +324,20 @@ mod tests {
         let (tensor, how) = read_raw(vec![10, 242], Default::default(), &numbers);
         assert!(tensor.bits_eq(&made), "{tensor:?}");
         assert_eq!(how, "int8 codes × 2^-4");
+    }
+
+    #[test]
+    fn numbers_become_codes_where_the_model_has_integers() {
+        let made = Tensor::vector(vec![3i8, -4]);
+        let quantizer = Quantizer::per_tensor(0.25, 0, Some([-128, 127]));
+        let codes = target(&made, Kind::Codes, Some(&quantizer));
+        let hint = crate::golden::Hint { elements: Some(Elements::Numbers), ..Default::default() };
+        let bytes = |numbers: [f32; 2]| numbers.map(f32::to_le_bytes).concat();
+        let (tensor, how) = read_raw(bytes([0.75, -1.0]), hint.clone(), &codes);
+        assert!(tensor.bits_eq(&made), "{tensor:?}");
+        assert_eq!(how, "numbers / 2^-2");
+        let (between, _) = read_raw(bytes([0.8, -1.0]), hint, &codes);
+        assert!(!between.bits_eq(&made) && between.dtype() == DType::F64);
     }
 
     #[test]

@@ -2,14 +2,16 @@ use std::collections::{HashMap, HashSet};
 
 use vairun_exec::{NodeEvent, Observer, ObserverError};
 use vairun_graph::{Graph, ValueId};
-use vairun_tensor::{Carrier, DType, Tensor, Value};
+use vairun_tensor::{Tensor, Value};
 
 use super::classify::{Class, Differences, Rounding};
 use super::facts::Facts;
 use super::layout::integers;
 use super::search::{Pair, Pairing};
 use super::sites::{Leaf, Skeleton};
+use super::tensors::{in_one_shape, in_type_of, integers_exactly, there_codes};
 use crate::around::Around;
+use crate::check::Mismatches;
 use crate::measure::{Subject, measure};
 use crate::quantizer::{Kind, Quantizer};
 use crate::report::{
@@ -111,15 +113,28 @@ impl<'a> PairCheck<'a> {
         self.isolated[place] = Some(Isolated { differences, codes });
     }
 
-    /// What was found. `strict` passes nothing that differs, whatever the reason.
-    pub fn finish(self, model: &str, golden: &str, strict: bool) -> Report {
-        let mut records: Vec<Record> = self
-            .pairing
-            .pairs
-            .iter()
-            .enumerate()
-            .filter_map(|(place, pair)| self.record(place, pair, strict))
-            .collect();
+    /// What was found. `strict` passes nothing that differs, whatever the reason; `mismatches` is given both tensors of
+    /// every pair that fails.
+    ///
+    /// # Errors
+    /// What `mismatches` says.
+    pub fn finish(
+        self,
+        (model, golden): (&str, &str),
+        strict: bool,
+        mismatches: Option<&mut dyn Mismatches>,
+    ) -> Result<Report, ObserverError> {
+        let mut records = Vec::new();
+        let mut save = mismatches;
+        for (place, pair) in self.pairing.pairs.iter().enumerate() {
+            let Some(record) = self.record(place, pair, strict) else { continue };
+            if let Some(save) = save.as_deref_mut().filter(|_| !record.pass())
+                && let Some((got, want)) = self.tensors(place, pair)
+            {
+                save.add(&record, &got, &want)?;
+            }
+            records.push(record);
+        }
         // Execution order here; parameters come with the first operator that reads them.
         records.sort_by_key(|record| record.order);
         let unmatched = |sites: &[usize], skeleton: &Skeleton, side: &str| -> Vec<Unmatched> {
@@ -149,7 +164,17 @@ impl<'a> PairCheck<'a> {
         };
         report.summarize();
         report.around = Around::of_first(self.sides.here.0, &report);
-        report
+        Ok(report)
+    }
+
+    /// The codes here, and those of the counterpart as it makes them from the tensors here.
+    fn tensors(&self, place: usize, pair: &Pair) -> Option<(Tensor, Tensor)> {
+        let (here, there) = self.facts(pair)?;
+        let want = match self.is_parameter(pair) {
+            true => there_codes(there),
+            false => self.isolated[place].as_ref()?.codes.clone(),
+        };
+        in_one_shape(pair, here, there, &want)
     }
 
     /// Outputs of the model that depend on no paired site.
@@ -262,20 +287,29 @@ impl<'a> PairCheck<'a> {
         Verdict { pass: reasons.is_empty(), rule: rule.to_owned(), reasons }
     }
 
-    /// What is computed from a site on another step cannot be told from a fault of its own.
+    /// What is computed from a site on another step, or from a parameter that differs, cannot be told from a fault of
+    /// its own.
     fn status(&self, pair: &Pair, verdict: &Verdict) -> Status {
         if verdict.pass {
             return Status::Pass;
         }
-        let off_step = |leaf: &Leaf| {
+        let wrong = |leaf: &Leaf| {
             let Leaf::Site(site) = leaf else { return false };
             let source = self.pairing.pairs.iter().find(|other| other.there == *site);
-            source
-                .and_then(|source| self.facts(source))
-                .is_some_and(|(here, there)| here.step != there.step)
+            source.is_some_and(|source| self.is_off_step(source) || self.is_wrong(source))
         };
         let leaves = &self.sides.there.1.sites[pair.there].leaves;
-        if leaves.iter().any(off_step) { Status::Inherited } else { Status::Guilty }
+        if leaves.iter().any(wrong) { Status::Inherited } else { Status::Guilty }
+    }
+
+    fn is_off_step(&self, pair: &Pair) -> bool {
+        self.facts(pair).is_some_and(|(here, there)| here.step != there.step)
+    }
+
+    /// Whether a parameter differs: the .xmodel computes with its own.
+    fn is_wrong(&self, pair: &Pair) -> bool {
+        self.is_parameter(pair)
+            && self.parameter_differences(pair).is_some_and(|differences| differences.real > 0)
     }
 
     /// The node here whose result is quantized, and its operator.
@@ -306,68 +340,6 @@ fn sources(skeleton: &Skeleton) -> HashMap<ValueId, usize> {
     let activations = skeleton.sites.iter().filter(|site| !site.parameter && site.node.is_some());
     activations.filter_map(|site| site.source).for_each(|id| *sources.entry(id).or_default() += 1);
     sources
-}
-
-fn there_codes(there: &Facts) -> Vec<i64> {
-    integers(&there.codes).unwrap_or_default()
-}
-
-/// Integers of any width, exactly.
-fn integers_exactly(tensor: &Tensor) -> Option<Vec<i64>> {
-    match tensor.dtype().carrier() {
-        Carrier::I64 => Some(tensor.as_slice::<i64>().ok()?.to_vec()),
-        _ => integers(tensor),
-    }
-}
-
-/// The codes here and `want`, in the shape here where that is possible, else in the shape there.
-fn in_one_shape(
-    pair: &Pair,
-    here: &Facts,
-    there: &Facts,
-    want: &[i64],
-) -> Option<(Tensor, Tensor)> {
-    let tensor = |shape: &[usize], codes: Vec<i64>| {
-        let narrow =
-            codes.into_iter().map(|code| code.clamp(i32::MIN.into(), i32::MAX.into()) as i32);
-        Tensor::new(shape, narrow.collect()).ok()
-    };
-    match pair.layout.to_here(want) {
-        Some(want) => Some((
-            tensor(here.codes.shape(), integers(&here.codes)?)?,
-            tensor(here.codes.shape(), want)?,
-        )),
-        None => {
-            let got = pair.layout.to_there(&here.codes)?;
-            Some((tensor(there.codes.shape(), got)?, tensor(there.codes.shape(), want.to_vec())?))
-        }
-    }
-}
-
-/// Codes in the type of `like`, kept within its range.
-fn in_type_of(like: &Tensor, codes: &[i64]) -> Option<Tensor> {
-    let dtype = like.dtype();
-    let (low, high) = dtype.integer_range()?;
-    let clamped = codes.iter().map(|&code| i128::from(code).clamp(low, high));
-    let shape = like.shape();
-    match dtype.carrier() {
-        Carrier::I8 => {
-            Tensor::with_dtype(dtype, shape, clamped.map(|code| code as i8).collect()).ok()
-        }
-        Carrier::U8 => {
-            Tensor::with_dtype(dtype, shape, clamped.map(|code| code as u8).collect()).ok()
-        }
-        Carrier::I16 => {
-            Tensor::with_dtype(dtype, shape, clamped.map(|code| code as i16).collect()).ok()
-        }
-        Carrier::U16 => {
-            Tensor::with_dtype(dtype, shape, clamped.map(|code| code as u16).collect()).ok()
-        }
-        Carrier::I32 => {
-            Tensor::with_dtype(DType::I32, shape, clamped.map(|code| code as i32).collect()).ok()
-        }
-        _ => None,
-    }
 }
 
 impl Observer for PairCheck<'_> {

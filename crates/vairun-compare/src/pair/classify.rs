@@ -41,6 +41,16 @@ impl Differences {
         named.collect::<Vec<_>>().join(", ")
     }
 
+    /// Both together.
+    pub fn join(&mut self, other: Self) {
+        self.compared += other.compared;
+        self.tie += other.tie;
+        self.saturation += other.saturation;
+        self.accumulation += other.accumulation;
+        self.real += other.real;
+        self.largest = self.largest.max(other.largest);
+    }
+
     pub(super) fn add(&mut self, class: Option<Class>, delta: u64) {
         self.compared += 1;
         self.largest = self.largest.max(delta);

@@ -17,6 +17,7 @@ mod layout;
 mod run;
 mod search;
 mod sites;
+mod tensors;
 
 pub use check::PairCheck;
 pub use classify::Differences;

@@ -1,10 +1,11 @@
-use vairun_exec::Observer;
+use vairun_exec::{Observer, ObserverError};
 use vairun_graph::Graph;
 
 use super::check::PairCheck;
 use super::facts::Watch;
 use super::search::Pairing;
 use super::sites::Skeleton;
+use crate::check::Mismatches;
 use crate::report::Report;
 
 /// How two models are paired and judged.
@@ -19,17 +20,21 @@ pub struct PairOptions {
 /// Runs a model here and an .xmodel there on the same input, and compares every site that they share.
 ///
 /// `run_here` and `run_there` run the models with an observer; the latter is run twice: as it is, and fed with the
-/// tensors of the other. `names` are theirs for the reader.
+/// tensors of the other. `names` are theirs for the reader; `mismatches` is given both tensors of every pair that fails.
 ///
 /// # Errors
-/// What the runs give.
+/// What the runs and `mismatches` give.
 pub fn check_pair<E>(
     (here, there): (&Graph, &Graph),
     run_here: impl FnOnce(&mut (dyn Observer + Send)) -> Result<(), E>,
     run_there: impl Fn(&mut (dyn Observer + Send)) -> Result<(), E>,
     (model, golden): (&str, &str),
     options: PairOptions,
-) -> Result<Report, E> {
+    mismatches: Option<&mut dyn Mismatches>,
+) -> Result<Report, E>
+where
+    E: From<ObserverError>,
+{
     let sites = if options.same_format { Skeleton::of_xir(here) } else { Skeleton::of_onnx(here) };
     let sites_there = Skeleton::of_xir(there);
     let mut watch = Watch::new(here, &sites);
@@ -48,7 +53,7 @@ pub fn check_pair<E>(
     let mut check =
         PairCheck::new((here, &sites, &facts), (there, &sites_there, &facts_there), &pairing);
     run_there(&mut check)?;
-    Ok(check.finish(model, golden, options.strict))
+    Ok(check.finish((model, golden), options.strict, mismatches)?)
 }
 
 /// The places of the inputs of two graphs that belong together: by name, where every character but letters and digits is

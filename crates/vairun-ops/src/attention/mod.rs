@@ -8,5 +8,8 @@ mod floats;
 pub mod group_query_attention;
 pub mod linear_attention;
 mod mask;
+pub(crate) mod mask_index;
+pub mod microsoft_attention;
 pub mod multi_head_attention;
+pub(crate) mod projected;
 pub mod rotary_embedding;

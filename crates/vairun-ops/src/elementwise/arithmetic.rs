@@ -13,7 +13,7 @@
 use vairun_tensor::{DType, Tensor};
 
 use crate::attrs::Attrs;
-use crate::common::dispatch::{with_integer, with_number};
+use crate::common::dispatch::{with_float, with_integer, with_number};
 use crate::common::number::Number;
 use crate::common::types::{INTEGERS, NUMBERS, Types};
 use crate::common::{LATEST, one};
@@ -306,7 +306,11 @@ impl Operator for Pow {
     fn run(&self, mut inputs: Inputs, _: &mut dyn Context) -> Result<Outputs, OpError> {
         let (x, y) = self.0.take(&mut inputs)?;
         BASES.check_tensor(&x, "X")?;
-        one(with_number!(x.dtype(), "X", T => power::<T>(x, y))?)
+        one(match x.dtype() {
+            DType::I32 => power::<i32>(x, y),
+            DType::I64 => power::<i64>(x, y),
+            _ => with_float!(x.dtype(), "X", T => power::<T>(x, y)),
+        }?)
     }
 
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
@@ -324,7 +328,47 @@ fn power<T: Number>(x: Tensor, y: Tensor) -> Result<Tensor, OpError> {
         // x · x is x² rounded once, as x^2 is.
         return super::map::map::<T>(x, |x| x.mul(x));
     }
-    with_number!(y.dtype(), "Y", E => super::binary::compare(&x, &y, |&x: &T, &y: &E| raise(x, y)))
+    match exponents(&y)? {
+        Exponents::Integers(y) if T::FLOAT => {
+            super::binary::compare(&x, &y, |&x: &T, &y: &i64| real_power(x, y as f64))
+        }
+        Exponents::Integers(y) => {
+            super::binary::compare(&x, &y, |&x: &T, &y: &i64| integer_power(x, y))
+        }
+        Exponents::Reals(y) => super::binary::compare(&x, &y, |&x: &T, &y: &f64| real_power(x, y)),
+    }
+}
+
+/// Exponents in the two types that hold all of them exactly, so that not every type meets every other.
+enum Exponents {
+    Integers(Tensor),
+    Reals(Tensor),
+}
+
+/// uint64 beyond int64 is taken for the largest int64: no power of a number above 1 fits its type there.
+fn exponents(y: &Tensor) -> Result<Exponents, OpError> {
+    let shape = y.shape();
+    Ok(match y.dtype() {
+        DType::I64 => Exponents::Integers(y.clone()),
+        DType::F64 => Exponents::Reals(y.clone()),
+        DType::U64 => {
+            let data = y.as_slice::<u64>()?;
+            let data = data.iter().map(|&y| i64::try_from(y).unwrap_or(i64::MAX)).collect();
+            Exponents::Integers(Tensor::new(shape, data)?)
+        }
+        dtype => {
+            let data = with_number!(dtype, "Y", T => {
+                Ok(y.as_slice::<T>()?.iter().map(|y| y.to_f64()).collect::<Vec<f64>>())
+            })?;
+            match dtype.is_float() {
+                true => Exponents::Reals(Tensor::new(shape, data)?),
+                false => {
+                    let data = data.into_iter().map(|y| y as i64).collect();
+                    Exponents::Integers(Tensor::new(shape, data)?)
+                }
+            }
+        }
+    })
 }
 
 /// The only element as a float64.
@@ -332,19 +376,16 @@ fn single(tensor: &Tensor) -> Result<Option<f64>, OpError> {
     with_number!(tensor.dtype(), "Y", T => Ok(tensor.as_scalar::<T>().map(|&value| value.to_f64())))
 }
 
-fn raise<T: Number, E: Number>(x: T, y: E) -> T {
-    if !T::FLOAT && !E::FLOAT {
-        return integer_power(x, y);
-    }
-    T::from_f64(libm::pow(x.to_f64(), y.to_f64()))
+fn real_power<T: Number>(x: T, y: f64) -> T {
+    T::from_f64(libm::pow(x.to_f64(), y))
 }
 
 /// By squaring, wrapping; the reciprocal, truncated, for negative exponents.
-fn integer_power<T: Number, E: Number>(x: T, y: E) -> T {
-    if y < E::default() {
-        return T::from_f64(libm::pow(x.to_f64(), y.to_f64()));
+fn integer_power<T: Number>(x: T, y: i64) -> T {
+    if y < 0 {
+        return real_power(x, y as f64);
     }
-    let (mut base, mut power, mut rest) = (x, T::from_f64(1.0), y.to_f64() as u64);
+    let (mut base, mut power, mut rest) = (x, T::from_f64(1.0), y);
     while rest > 0 {
         if rest & 1 == 1 {
             power = power.mul(base);

@@ -77,11 +77,11 @@ struct Order {
 }
 
 fn order(a: &Tensor, b: &Tensor, order: Order) -> Result<Tensor, OpError> {
-    with_number!(a.dtype(), "A", T => match order {
-        Order { less: true, equal: false } => compare(a, b, |x: &T, y: &T| x < y),
-        Order { less: true, equal: true } => compare(a, b, |x: &T, y: &T| x <= y),
-        Order { less: false, equal: false } => compare(a, b, |x: &T, y: &T| x > y),
-        Order { less: false, equal: true } => compare(a, b, |x: &T, y: &T| x >= y),
+    // a > b is b < a, NaN included.
+    let (a, b) = if order.less { (a, b) } else { (b, a) };
+    with_number!(a.dtype(), "A", T => match order.equal {
+        false => compare(a, b, |x: &T, y: &T| x < y),
+        true => compare(a, b, |x: &T, y: &T| x <= y),
     })
 }
 

@@ -8,7 +8,6 @@ mod codes;
 mod kept;
 mod layout;
 mod lookup;
-mod mask;
 mod sums;
 
 pub mod conv_integer;

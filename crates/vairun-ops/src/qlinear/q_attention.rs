@@ -20,17 +20,15 @@
 //!
 //! Source: `attention_quant.cc` and `attention_cpu_base.h` of onnxruntime 1.28. Vectors: `testdata/ops/qlinear`.
 
-use vairun_numeric::dense::{product, transposed};
-use vairun_numeric::transcendental::exp;
-use vairun_tensor::{DType, Tensor};
+use vairun_tensor::DType;
 
 use super::codes::{CODES, SCALE, scalar_scale};
 use super::kept::Kept;
-use super::mask::{MASK, Mask};
 use super::mat_mul_integer_to_float::Columns;
 use super::sums::{Lines, Side};
+use crate::attention::mask_index::MASK;
+use crate::attention::projected::{Beside, Heads, Projections};
 use crate::attrs::Attrs;
-use crate::common::sizes::result_len;
 use crate::def::{Grade, OpDef};
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
@@ -48,66 +46,24 @@ pub static DEF: OpDef = OpDef {
 };
 
 struct QAttention {
-    heads: usize,
-    causal: bool,
-    filter: f32,
-    scale: Option<f32>,
+    heads: Heads,
     kept: Kept,
 }
 
 fn build(spec: &NodeSpec, attrs: &Attrs) -> Result<Box<dyn Operator>, BuildError> {
     spec.expect_inputs(5..=9)?;
-    let heads = attrs.int("num_heads")?;
-    let heads = heads.ok_or_else(|| BuildError::MissingAttribute("num_heads".into()))?;
-    for name in ["do_rotary", "past_present_share_buffer"] {
-        if attrs.flag(name)? == Some(true) {
-            return Err(Attrs::value(name, 1, "0"));
-        }
-    }
-    Ok(Box::new(QAttention {
-        heads: usize::try_from(heads)
-            .ok()
-            .filter(|&heads| heads > 0)
-            .ok_or_else(|| Attrs::value("num_heads", heads, "1 or more"))?,
-        causal: attrs.flag("unidirectional")?.unwrap_or(false),
-        filter: attrs.float("mask_filter_value")?.unwrap_or(-10000.0),
-        scale: attrs.float("scale")?.filter(|&scale| scale != 0.0),
-        kept: Kept::new(spec, &[1, 7]),
-    }))
+    Ok(Box::new(QAttention { heads: Heads::new(attrs)?, kept: Kept::new(spec, &[1, 7]) }))
 }
 
 impl Operator for QAttention {
     fn run(&self, inputs: Inputs, _: &mut dyn Context) -> Result<Outputs, OpError> {
-        let projections = projections(&inputs, &self.kept)?;
-        let sizes = self.sizes(&inputs)?;
-        let past = inputs.optional(8)?.map(|past| sizes.past(past)).transpose()?;
-        let mask = inputs.optional(5)?.map(|mask| Mask::new(mask, &sizes.masked())).transpose()?;
-        let length = result_len(DType::F32, &[sizes.batch, sizes.steps, sizes.hidden()])?;
-        let heads: Vec<(usize, usize)> = (0..sizes.batch)
-            .flat_map(|batch| (0..self.heads).map(move |head| (batch, head)))
-            .collect();
-        let done: Vec<Head> = heads
-            .iter()
-            .map(|&(batch, head)| {
-                let [q, k, v] = [0, 1, 2].map(|part| sizes.head(&projections, part, batch, head));
-                let [k, v] = [(0, k), (1, v)].map(|(part, new)| match past {
-                    Some(past) => [sizes.before(past, part, batch, head), &new].concat(),
-                    None => new,
-                });
-                let bias = |step, at| self.bias(&sizes, mask.as_ref(), batch, step, at);
-                Head { output: self.attend(&sizes, &q, &k, &v, bias), k, v }
-            })
-            .collect();
-        let mut output = vec![0.0; length];
-        for (&(batch, head), done) in heads.iter().zip(&done) {
-            sizes.place(&mut output, batch, head, &done.output);
-        }
-        let present = |part: fn(&Head) -> &Vec<f32>| done.iter().flat_map(part).copied();
-        let present: Vec<f32> = present(|head| &head.k).chain(present(|head| &head.v)).collect();
-        Ok(vec![
-            Tensor::new(&[sizes.batch, sizes.steps, sizes.hidden()], output)?.into(),
-            Tensor::new(&sizes.present(), present)?.into(),
-        ])
+        let projections = self.projections(&inputs)?;
+        let beside = Beside {
+            mask_index: inputs.optional(5)?,
+            past: inputs.optional(8)?,
+            attention_bias: None,
+        };
+        self.heads.run(&projections, &beside)
     }
 
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
@@ -124,163 +80,40 @@ impl Operator for QAttention {
     }
 }
 
-/// What one head gives.
-struct Head {
-    output: Vec<f32>,
-    k: Vec<f32>,
-    v: Vec<f32>,
-}
-
-/// `[batch, steps, 3·hidden]`
-fn projections(inputs: &Inputs, kept: &Kept) -> Result<Vec<f32>, OpError> {
-    let input = inputs.tensor(0, "input")?;
-    if input.rank() != 3 {
-        return Err(wrong_shape("input", input.shape(), "[batch, steps, input]"));
-    }
-    let scale = scalar_scale(inputs.tensor(3, "input_scale")?, "input_scale")?;
-    let side = Side::new(input, "input", inputs.optional(6)?, "input_zero_point", Lines::One)?;
-    let weight = inputs.tensor(1, "weight")?;
-    if weight.rank() != 2 || weight.shape()[0] != input.shape()[2] {
-        let expected = format!("[{}, 3·hidden]", input.shape()[2]);
-        return Err(wrong_shape("weight", weight.shape(), expected));
-    }
-    let columns = Columns {
-        b: weight,
-        scale: inputs.tensor(4, "weight_scale")?,
-        zero_point: inputs.optional(7)?,
-        bias: Some(inputs.tensor(2, "bias")?),
-        kept,
-    };
-    Ok(columns.product(&side, scale)?.into_vec()?)
-}
-
-#[derive(Clone, Copy)]
-struct Sizes {
-    batch: usize,
-    steps: usize,
-    heads: usize,
-    /// Elements of a head.
-    size: usize,
-    /// Steps of the past.
-    before: usize,
-}
-
-impl Sizes {
-    fn hidden(&self) -> usize {
-        self.heads * self.size
-    }
-
-    fn total(&self) -> usize {
-        self.before + self.steps
-    }
-
-    /// What a mask covers: `[batch, steps, all steps]`.
-    fn masked(&self) -> [usize; 3] {
-        [self.batch, self.steps, self.total()]
-    }
-
-    fn present(&self) -> [usize; 5] {
-        [2, self.batch, self.heads, self.total(), self.size]
-    }
-
-    fn past<'a>(&self, past: &'a Tensor) -> Result<&'a [f32], OpError> {
-        let expected = [2, self.batch, self.heads, self.before, self.size];
-        if past.shape() != expected {
-            return Err(wrong_shape("past", past.shape(), format!("{expected:?}")));
-        }
-        Ok(past.as_slice()?)
-    }
-
-    /// The rows of Q, K or V that belong to a head: `[steps, size]`.
-    fn head(&self, projections: &[f32], part: usize, batch: usize, head: usize) -> Vec<f32> {
-        let width = 3 * self.hidden();
-        let rows = &projections[batch * self.steps * width..][..self.steps * width];
-        let from = part * self.hidden() + head * self.size;
-        let row = |row: usize| &rows[row * width + from..][..self.size];
-        (0..self.steps).flat_map(row).copied().collect()
-    }
-
-    /// The K or V of the past of a head: `[before, size]`.
-    fn before<'a>(&self, past: &'a [f32], part: usize, batch: usize, head: usize) -> &'a [f32] {
-        let length = self.before * self.size;
-        &past[((part * self.batch + batch) * self.heads + head) * length..][..length]
-    }
-
-    /// Puts `[steps, size]` of a head where it belongs in `[batch, steps, heads, size]`.
-    fn place(&self, output: &mut [f32], batch: usize, head: usize, rows: &[f32]) {
-        for (step, row) in rows.chunks_exact(self.size.max(1)).enumerate() {
-            let at = ((batch * self.steps + step) * self.heads + head) * self.size;
-            output[at..at + self.size].copy_from_slice(row);
-        }
-    }
-}
-
 impl QAttention {
-    fn sizes(&self, inputs: &Inputs) -> Result<Sizes, OpError> {
-        let (input, weight) = (inputs.tensor(0, "input")?, inputs.tensor(1, "weight")?);
-        let columns = weight.shape()[1];
-        if columns == 0 || !columns.is_multiple_of(3 * self.heads) {
+    fn projections(&self, inputs: &Inputs) -> Result<Projections, OpError> {
+        let input = inputs.tensor(0, "input")?;
+        let &[batch, steps, width] = input.shape() else {
+            return Err(wrong_shape("input", input.shape(), "[batch, steps, input]"));
+        };
+        let scale = scalar_scale(inputs.tensor(3, "input_scale")?, "input_scale")?;
+        let side = Side::new(input, "input", inputs.optional(6)?, "input_zero_point", Lines::One)?;
+        let weight = inputs.tensor(1, "weight")?;
+        let all = match *weight.shape() {
+            [rows, columns] if rows == width => columns,
+            _ => 0,
+        };
+        if all == 0 || !all.is_multiple_of(3 * self.heads.heads) {
             let expected =
-                format!("[input, n] with n a multiple of 3·num_heads = {}", 3 * self.heads);
+                format!("[{width}, n] with n a multiple of 3·num_heads = {}", 3 * self.heads.heads);
             return Err(wrong_shape("weight", weight.shape(), expected));
         }
-        let past = inputs.optional(8)?;
-        Ok(Sizes {
-            batch: input.shape()[0],
-            steps: input.shape()[1],
-            heads: self.heads,
-            size: columns / 3 / self.heads,
-            before: past.and_then(|past| past.shape().get(3).copied()).unwrap_or(0),
-        })
+        let columns = Columns {
+            b: weight,
+            scale: inputs.tensor(4, "weight_scale")?,
+            zero_point: inputs.optional(7)?,
+            bias: Some(inputs.tensor(2, "bias")?),
+            kept: &self.kept,
+        };
+        let values = columns.product(&side, scale)?.into_vec()?;
+        let size = all / 3 / self.heads.heads;
+        Ok(Projections { values, batch, steps, size, v_size: size })
     }
-
-    /// What is added to the score of a step with another one.
-    fn bias(
-        &self,
-        sizes: &Sizes,
-        mask: Option<&Mask>,
-        batch: usize,
-        step: usize,
-        at: usize,
-    ) -> f32 {
-        if self.causal && at > sizes.before + step {
-            return f32::MIN;
-        }
-        let seen = mask.is_none_or(|mask| mask.shows(batch, step, at));
-        if seen { 0.0 } else { self.filter }
-    }
-
-    /// `softmax(scale · q·kᵀ + bias) · v`, `[steps, size]`.
-    fn attend(
-        &self,
-        sizes: &Sizes,
-        q: &[f32],
-        k: &[f32],
-        v: &[f32],
-        bias: impl Fn(usize, usize) -> f32,
-    ) -> Vec<f32> {
-        let (steps, total, size) = (sizes.steps, sizes.total(), sizes.size);
-        let scale = self.scale.unwrap_or_else(|| 1.0 / (size as f32).sqrt());
-        let mut scores = product(q, &transposed(k, total, size), (steps, size, total));
-        for (step, row) in scores.chunks_exact_mut(total.max(1)).enumerate() {
-            let scaled = row.iter_mut().enumerate();
-            scaled.for_each(|(at, score)| *score = *score * scale + bias(step, at));
-            softmax(row);
-        }
-        product(&scores, v, (steps, total, size))
-    }
-}
-
-fn softmax(row: &mut [f32]) {
-    let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    row.iter_mut().for_each(|x| *x = exp(*x - max));
-    let sum: f32 = row.iter().sum();
-    row.iter_mut().for_each(|x| *x /= sum);
 }
 
 #[cfg(test)]
 mod tests {
-    use vairun_tensor::Value;
+    use vairun_tensor::{Tensor, Value};
 
     use super::*;
     use crate::common::testing::{Case, assert_tensor, floats, node_in, tensor};

@@ -1,4 +1,4 @@
-//! The masks of `QAttention`: which steps a step sees.
+//! The masks of `Attention` and `QAttention`: which steps a step sees.
 //!
 //! `[batch]`: the end of what is seen; `[2·batch]`: the ends, then the starts; `[batch, all steps]` and
 //! `[batch, steps, all steps]`: 1 for what is seen; `[batch, 1]` and `[1, 1]` stand for no mask.
@@ -10,10 +10,10 @@ use crate::error::OpError;
 use crate::quant::parameters::wrong_shape;
 
 /// The type of a mask.
-pub(super) const MASK: Types = Types::new("int32", |dtype| dtype == DType::I32);
+pub(crate) const MASK: Types = Types::new("int32", |dtype| dtype == DType::I32);
 
 /// One of the forms.
-pub(super) enum Mask<'a> {
+pub(crate) enum Mask<'a> {
     Everything,
     /// Ends, and starts where there are some.
     Ranges(&'a [i32], Option<&'a [i32]>),
@@ -25,7 +25,7 @@ pub(super) enum Mask<'a> {
 
 impl<'a> Mask<'a> {
     /// For `[batch, steps, total]`.
-    pub(super) fn new(
+    pub(crate) fn new(
         mask: &'a Tensor,
         &[batch, steps, total]: &[usize; 3],
     ) -> Result<Self, OpError> {
@@ -52,7 +52,7 @@ impl<'a> Mask<'a> {
     }
 
     /// Whether step `step` of a sequence sees step `at` of all.
-    pub(super) fn shows(&self, batch: usize, step: usize, at: usize) -> bool {
+    pub(crate) fn shows(&self, batch: usize, step: usize, at: usize) -> bool {
         let at_signed = i64::try_from(at).unwrap_or(i64::MAX);
         match self {
             Self::Everything => true,
