@@ -2,6 +2,9 @@ use vairun_graph::{Attribute, Node};
 
 use crate::plan::Step;
 
+/// Operators on two tensors that have a form on codes.
+pub(super) const BINARY: &[&str] = &["Add", "Sub", "Mul"];
+
 /// Functions of each element for itself.
 const ELEMENTWISE: &[&str] = &[
     "Abs",

@@ -5,7 +5,7 @@ use vairun_numeric::kernel::{Grid, Operation};
 use vairun_ops::{Dequantizer, Inputs, Quantizer};
 use vairun_tensor::Tensor;
 
-use super::kinds::{is_elementwise, is_move};
+use super::kinds::{BINARY, is_elementwise, is_move};
 use super::storage::Storage;
 use crate::plan::{Kernel, Plan, Step};
 
@@ -184,6 +184,9 @@ impl<'a> Roles<'a> {
                 self.roles[y.index()] = Role::Reals(View { slot: x, grid });
             }
         } else if is_elementwise(node, step) {
+            if BINARY.contains(&node.op.op_type.as_str()) {
+                node.inputs.iter().flatten().for_each(|&id| self.given_numbers(id));
+            }
             self.elementwise(node);
         } else if is_move(node, step) {
             self.moved(i, x);
@@ -229,6 +232,10 @@ impl<'a> Roles<'a> {
     pub(super) fn view(&self, id: ValueId) -> Option<View> {
         match self.role(id) {
             Role::Reals(view) => Some(view),
+            Role::Fixed => {
+                let grid = self.slots.get(&id)?.grid?;
+                Some(View { slot: id, grid })
+            }
             _ => None,
         }
     }

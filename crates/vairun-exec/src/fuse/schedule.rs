@@ -123,6 +123,7 @@ fn reads<'a>(roles: &'a Roles, plan: &'a Plan, id: ValueId) -> Box<dyn Iterator<
     let slot_of = |id: ValueId| Read::Slot(roles.slot_of(id).expect("a value in a slot"));
     match &roles.slots[&id].source {
         Source::Quantize { x, .. } => Box::new(std::iter::once(Read::Value(*x))),
+        Source::Given if plan.constants.known(id).is_some() => Box::new(std::iter::empty()),
         Source::Given if roles.slots[&id].nodes.is_empty() => {
             Box::new(std::iter::once(Read::Value(id)))
         }

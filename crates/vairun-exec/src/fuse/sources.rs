@@ -1,6 +1,6 @@
 use vairun_graph::ValueId;
-use vairun_numeric::kernel::Operation;
-use vairun_ops::{CodeRule, CodedInput, Inputs, OnCodes, Operator, Quantizer};
+use vairun_numeric::kernel::{Grid, Operation};
+use vairun_ops::{CodeRule, CodedInput, Dequantizer, Inputs, OnCodes, Operator, Quantizer};
 use vairun_tensor::DType;
 
 use super::kinds::is_elementwise;
@@ -105,6 +105,11 @@ impl Roles<'_> {
         let (node, step) = self.node(i);
         let Kernel::Each(operator) = &step.kernel else { return None };
         if operator.contraction().is_some() {
+            if let (true, &[Some(a), Some(b)]) = (node.op.is_onnx("MatMul"), &node.inputs[..])
+                && let (Some(a), Some(b)) = (self.view(a), self.view(b))
+            {
+                return Some(Source::Pair { sides: [a, b], scale: None, quantizer });
+            }
             let (x, others) = node.inputs.split_first()?;
             let fixed = others.iter().flatten().all(|&id| self.role(id) == Role::Fixed);
             let x = self.view((*x)?).filter(|_| fixed)?;
@@ -179,10 +184,12 @@ impl Roles<'_> {
     /// The slot of an input of codes, and what they mean to the operator.
     fn coded_input(&mut self, i: usize, part: &CodedInput) -> Option<View> {
         let id = (*self.node(i).0.inputs.get(part.index)?)?;
-        if self.role(id) == Role::Plain {
-            self.given(id);
+        match self.role(id) {
+            Role::Plain | Role::Fixed => self.given(id),
+            _ => {}
         }
-        let slot = self.slots.get(&id).filter(|_| self.role(id) == Role::Codes)?;
+        let codes = matches!(self.role(id), Role::Codes | Role::Fixed);
+        let slot = self.slots.get(&id).filter(|slot| codes && slot.grid.is_none())?;
         let grid = slot.storage.grid(part.grid).filter(|_| slot.storage.dtype == part.dtype)?;
         Some(View { slot: id, grid })
     }
@@ -225,28 +232,63 @@ impl Roles<'_> {
         Some((source, None, vec![i]))
     }
 
+    /// Makes a known tensor of dequantized numbers a slot, so that it may be a side of a sum or product.
+    pub(super) fn given_numbers(&mut self, id: ValueId) {
+        let Some(tensor) = self.plan.constants.known(id).filter(|tensor| tensor.len() > 1) else {
+            return;
+        };
+        let Some(origin) = tensor.dequantized().filter(|origin| origin.axis.is_none()) else {
+            return;
+        };
+        let (scale, zero) = (origin.scale.as_scalar::<f32>(), origin.zero_point.as_scalar::<i32>());
+        let storage = tensor.codes().and_then(|codes| whole(codes.dtype()));
+        if let (Some(storage), Some(&scale), Some(&zero_point)) = (storage, scale, zero)
+            && let Some(grid) = storage.grid(Dequantizer { scale, zero_point })
+        {
+            self.constant(id, storage, Some(grid));
+        }
+    }
+
+    fn constant(&mut self, id: ValueId, storage: Storage, grid: Option<Grid>) {
+        let nodes = Vec::new();
+        let slot = Slot { storage, grid, origin: (id, 0), source: Source::Given, nodes };
+        self.slots.insert(id, slot);
+    }
+
     /// Makes a plain value of codes a slot: one that the caller gives, or the single result of a node.
     pub(super) fn given(&mut self, id: ValueId) {
         let Some(dtype) = self.plan.constants.dtype(id) else { return };
-        let (low, high) = match dtype {
-            DType::U8 => (0, 255),
-            DType::I8 => (-128, 127),
-            DType::U16 => (0, 65535),
-            DType::I16 => (-32768, 32767),
-            _ => return,
-        };
+        let Some(storage) = whole(dtype) else { return };
+        if self.role(id) == Role::Fixed {
+            // The role stays: whoever reads the tensor has it.
+            if self.plan.constants.known(id).is_some_and(|tensor| tensor.dtype() == dtype) {
+                self.constant(id, storage, None);
+            }
+            return;
+        }
         let nodes: Vec<usize> = self.producer[id.index()].into_iter().collect();
         let single = |&i: &usize| {
             let (node, step) = self.node(i);
             let each = matches!(step.kernel, Kernel::Each(_)) && step.bodies.is_empty();
             each && node.outputs.len() == 1
         };
-        let Some(storage) = Storage::new(low, high, dtype).filter(|_| nodes.iter().all(single))
-        else {
+        if !nodes.iter().all(single) {
             return;
-        };
+        }
         let slot = Slot { storage, grid: None, origin: (id, 0), source: Source::Given, nodes };
         self.slots.insert(id, slot);
         self.roles[id.index()] = Role::Codes;
     }
+}
+
+/// For all codes of a type.
+fn whole(dtype: DType) -> Option<Storage> {
+    let (low, high) = match dtype {
+        DType::U8 => (0, 255),
+        DType::I8 => (-128, 127),
+        DType::U16 => (0, 65535),
+        DType::I16 => (-32768, 32767),
+        _ => return None,
+    };
+    Storage::new(low, high, dtype)
 }

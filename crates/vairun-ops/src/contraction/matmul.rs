@@ -1,4 +1,5 @@
 use vairun_numeric::contraction::{MatMulShape, matmul};
+use vairun_numeric::kernel::{Codes, Isa, Output, Pairs, Written};
 use vairun_tensor::Tensor;
 
 use super::finish::{Finish, finish};
@@ -19,6 +20,12 @@ pub(super) fn run(inputs: &Inputs) -> Result<Option<Tensor>, OpError> {
     let Some(scales) = a_side.product(&b_side, n) else { return Ok(None) };
     let Some(finishes) = Finish::all(&scales, None) else { return Ok(None) };
     let Tasks { m, starts } = shapes.tasks();
+    if let (&[scale, ..], None) = (&scales[..], b_side.axis) {
+        let sizes = Pairs { m, k, n, zeros: [0, 0], scale, output: Output::Real, isa: Isa::best() };
+        if let Some(y) = in_pairs(sizes, &starts, [&a_side, &b_side]) {
+            return Ok(Some(Tensor::new(&shapes.shape, y)?));
+        }
+    }
     let product = MatMulShape { m, k, n, a_transposed: false, b_transposed: false };
     let mut out = Vec::with_capacity(starts.len() * m * n);
     for (a_start, b_start) in starts {
@@ -27,6 +34,19 @@ pub(super) fn run(inputs: &Inputs) -> Result<Option<Tensor>, OpError> {
         out.extend(finish(&sums, &finishes, 1));
     }
     Ok(Some(Tensor::new(&shapes.shape, out)?))
+}
+
+/// The numbers of the products by the kernel for them, which takes one scale for all columns and codes of 8 bits.
+fn in_pairs(sizes: Pairs, starts: &[(usize, usize)], sides: [&Side; 2]) -> Option<Vec<f32>> {
+    let [a, b] = sides.map(Side::stored);
+    let ((a, a_zero), (b, b_zero)) = (a?, b?);
+    let reach = |zero: i32| i64::from(zero).abs().max((255 - i64::from(zero)).abs());
+    Pairs::fits(sizes.k, [reach(a_zero), reach(b_zero)]).then(|| {
+        let mut y = vec![0f32; starts.len() * sizes.m * sizes.n];
+        let sizes = Pairs { zeros: [a_zero, b_zero], ..sizes };
+        sizes.run(starts, Codes::U8(&a), Codes::U8(&b), Written::F32(&mut y));
+        y
+    })
 }
 
 /// The sizes of numpy's `matmul`.

@@ -64,6 +64,19 @@ impl<'a> Side<'a> {
         Operand { codes, zero_points: &self.zero_points }
     }
 
+    /// Codes of 8 bits as the kernels store them, and the stored code of 0; `None` for others, or several zeros.
+    pub(super) fn stored(&self) -> Option<(Vec<u8>, i32)> {
+        let &[zero] = &self.zero_points[..] else { return None };
+        match self.codes.all() {
+            Codes::U8(codes) => Some((codes.to_vec(), zero)),
+            Codes::I8(codes) => {
+                let stored = codes.iter().map(|&code| code.cast_unsigned() ^ 0x80);
+                Some((stored.collect(), zero.checked_add(128)?))
+            }
+            _ => None,
+        }
+    }
+
     /// The scale for index `i` of the axis.
     pub(super) fn scale(&self, i: usize) -> f32 {
         self.scales[if self.scales.len() == 1 { 0 } else { i }]
