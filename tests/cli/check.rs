@@ -34,6 +34,17 @@ fn last_codes(tensors: &BTreeMap<String, Tensor>) -> String {
     name
 }
 
+/// The same with one wrong code in the last quantized tensor; gives its name.
+fn golden_with_a_wrong_code(scene: &Scene) -> String {
+    let mut target = String::new();
+    golden(scene, |tensors| {
+        target = last_codes(tensors);
+        let faulty = plus(&tensors[&target], 0, 1.0);
+        tensors.insert(target.clone(), faulty);
+    });
+    target
+}
+
 fn plus(tensor: &Tensor, at: usize, delta: f32) -> Tensor {
     let mut data = tensor.as_slice::<f32>().unwrap().to_vec();
     data[at] += delta;
@@ -78,12 +89,7 @@ fn every_form_of_golden_is_read() {
 #[test]
 fn one_wrong_element_fails_at_its_tensor_and_the_rest_inherits() {
     let scene = Scene::new();
-    let mut target = String::new();
-    golden(&scene, |tensors| {
-        target = last_codes(tensors);
-        let faulty = plus(&tensors[&target], 0, 1.0);
-        tensors.insert(target.clone(), faulty);
-    });
+    let target = golden_with_a_wrong_code(&scene);
     let ended = check(&scene, "--golden golden.npz");
     assert_eq!(ended.code, Some(1), "{}{}", ended.stdout, ended.stderr);
     let line = ended.stdout.lines().find(|line| line.contains("◀")).unwrap();
@@ -177,11 +183,7 @@ fn another_rounding_is_found_and_its_proof_holds() {
 #[test]
 fn a_report_is_judged_again_without_a_run() {
     let scene = Scene::new();
-    golden(&scene, |tensors| {
-        let target = last_codes(tensors);
-        let faulty = plus(&tensors[&target], 0, 1.0);
-        tensors.insert(target, faulty);
-    });
+    golden_with_a_wrong_code(&scene);
     assert_eq!(check(&scene, "--golden golden.npz -q --cumulative --report r.json").code, Some(1));
     let again = scene.run("check --from-report r.json -q");
     assert_eq!(again.code, Some(1), "{}", again.stderr);
@@ -193,11 +195,7 @@ fn a_report_is_judged_again_without_a_run() {
 #[test]
 fn what_fails_is_written_and_can_be_compared() {
     let scene = Scene::new();
-    golden(&scene, |tensors| {
-        let target = last_codes(tensors);
-        let faulty = plus(&tensors[&target], 0, 1.0);
-        tensors.insert(target, faulty);
-    });
+    golden_with_a_wrong_code(&scene);
     assert_eq!(check(&scene, "--golden golden.npz -q --save-mismatch bad").code, Some(1));
     let ended = scene.run("diff bad/got bad/golden -q");
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
@@ -227,12 +225,7 @@ fn two_models_are_compared_layer_by_layer() {
 #[test]
 fn the_exit_code_drives_a_reducer() {
     let scene = Scene::new();
-    let mut target = String::new();
-    golden(&scene, |tensors| {
-        target = last_codes(tensors);
-        let faulty = plus(&tensors[&target], 0, 1.0);
-        tensors.insert(target.clone(), faulty);
-    });
+    let target = golden_with_a_wrong_code(&scene);
     let model = vairun::Model::open(digits("digits_vai.onnx")).unwrap();
     let graph = &model.source().graph;
     let mut moving: std::collections::HashSet<_> = graph.inputs.iter().copied().collect();

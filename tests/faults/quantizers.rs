@@ -6,15 +6,17 @@ use super::codes::{Site, differs, like};
 use super::subject::{Fault, Subject};
 use crate::material::numbers;
 
-/// Each fault at the first quantizer where it has an effect: computed so, and only stored so.
+/// Each fault at the first quantizer where it has an effect: computed so; the first of each cause also only stored so.
 pub(super) fn faults(subject: &Subject) -> Result<Vec<Fault>> {
     let sites = subject.sites()?;
-    let mut found = Vec::new();
+    let mut found: Vec<Fault> = Vec::new();
     for place in 0..sites[0].faults().len() {
         for site in &sites {
             if let Some((cause, faulty)) = at(subject, site, place)? {
-                found.push(subject.lasting(cause, &site.y, faulty.clone())?);
-                found.push(subject.stored(cause, &site.y, faulty));
+                if found.iter().all(|other| other.cause != cause) {
+                    found.push(subject.stored(cause, &site.y, faulty.clone()));
+                }
+                found.push(subject.lasting(cause, &site.y, faulty)?);
                 break;
             }
         }

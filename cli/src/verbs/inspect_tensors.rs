@@ -61,7 +61,7 @@ pub(super) fn inspect(path: &Path, names: Option<&GlobMatcher>, json: bool) -> D
     let rows = entries.map(|(i, entry)| Row::of(source.as_ref(), i, entry, names.is_some()));
     let listing = Listing {
         read_as: source.description(),
-        bytes: source.entries().iter().filter_map(|entry| entry.bytes).sum(),
+        bytes: source.entries().iter().filter_map(bytes).sum(),
         tensors: rows.collect::<Result<_, _>>()?,
     };
     if let Some(names) = names.filter(|_| listing.tensors.is_empty()) {
@@ -73,6 +73,14 @@ pub(super) fn inspect(path: &Path, names: Option<&GlobMatcher>, json: bool) -> D
     };
     write!(anstream::stdout(), "{text}")?;
     Ok(Verdict::Pass)
+}
+
+/// Bytes of the elements: as the golden says, else by type and shape.
+fn bytes(entry: &Entry) -> Option<u64> {
+    let count = || entry.shape.as_ref()?.iter().try_fold(1u64, |n, &dim| n.checked_mul(dim as u64));
+    let by_shape =
+        || count()?.checked_mul(entry.dtype?.bits()? as u64).map(|bits| bits.div_ceil(8));
+    entry.bytes.or_else(by_shape)
 }
 
 impl Row {
@@ -87,7 +95,7 @@ impl Row {
             name: entry.name.clone(),
             dtype: entry.dtype.map(|dtype| dtype.to_string()),
             shape: entry.shape.clone(),
-            bytes: entry.bytes,
+            bytes: bytes(entry),
             file: entry.file.clone(),
             values: content.and_then(|content| Values::of(&content)),
         })

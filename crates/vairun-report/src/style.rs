@@ -45,16 +45,21 @@ pub(crate) fn width(text: &str) -> usize {
     text.chars().count()
 }
 
-/// `text` in at most `most` columns; what is left out is in the middle, as names differ at their ends.
+/// `text` in at most `most` columns. The ending that exporters give to every tensor goes first; then what is in the
+/// middle, as names begin with the module and end with the operator.
 pub(crate) fn elide(text: &str, most: usize) -> String {
-    let length = width(text);
-    if length <= most {
+    if width(text) <= most {
         return text.to_owned();
     }
-    let tail = most.saturating_sub(1) * 2 / 3;
+    let short = text.strip_suffix("output_0").filter(|short| short.len() > 1).unwrap_or(text);
+    let length = width(short);
+    if length < most && short != text {
+        return format!("{short}…");
+    }
+    let tail = most.saturating_sub(1) / 2;
     let head = most.saturating_sub(1) - tail;
-    let start: String = text.chars().take(head).collect();
-    let end: String = text.chars().skip(length - tail).collect();
+    let start: String = short.chars().take(head).collect();
+    let end: String = short.chars().skip(length - tail).collect();
     format!("{start}…{end}")
 }
 
@@ -65,6 +70,8 @@ mod tests {
     #[test]
     fn long_names_keep_both_ends() {
         assert_eq!(elide("/module_1/Conv_output_0", 23), "/module_1/Conv_output_0");
-        assert_eq!(elide("/module_1/Conv_output_0", 13), "/mod…output_0");
+        assert_eq!(elide("/module_1/Conv_output_0", 22), "/module_1/Conv_…");
+        assert_eq!(elide("/module_1/Conv_output_0", 14), "/module…/Conv_");
+        assert_eq!(elide("abcdefghij", 5), "ab…ij");
     }
 }

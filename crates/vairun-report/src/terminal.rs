@@ -4,6 +4,7 @@ use crate::number::{cosine, count, percent, plural, short};
 use crate::style::{Style, Tone};
 use crate::table::{Align, Table};
 use crate::why::{guilt, why};
+use crate::words;
 
 /// Rows of the table before what passes is folded.
 const ROWS: usize = 24;
@@ -109,7 +110,7 @@ fn table(report: &Report, style: &Style) -> String {
         ("cosine", Align::Right),
         ("verdict", Align::Left),
     ])
-    .expendable(&["elements", "cosine", "type", "op", "#", "max |Δ|"]);
+    .expendable(&["elements", "cosine", "type", "op", "#", "max |Δ|", "steps"]);
     let first = report.first_failing().map(|record| (&record.name, record.order));
     let fold = !style.all && report.records.len() > ROWS;
     let mut place = 0;
@@ -283,7 +284,7 @@ fn verdict_line(report: &Report, style: &Style) -> String {
     parts.extend(summary.problem.clone());
     let failed = summary.compared - summary.passed;
     if failed > 0 {
-        parts.push(format!("{failed} of {} fail", plural(summary.compared, "tensor")));
+        parts.push(words::failed(failed, summary.compared));
     }
     parts.extend(guilt(report));
     if summary.inputs_differ > 0 {

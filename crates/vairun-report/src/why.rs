@@ -2,8 +2,9 @@
 
 use vairun_compare::{Diagnosis, Explanation, Record, Report, Status};
 
-use crate::number::{count, plural};
+use crate::number::plural;
 use crate::style::{Style, Tone};
+use crate::words;
 
 /// Why tensors fail: the explanations that hold, with the options that prove them. What is the same of several tensors
 /// is told once.
@@ -86,11 +87,5 @@ pub(crate) fn guilt(report: &Report) -> Option<String> {
     let of =
         |status: Status| report.records.iter().filter(|record| record.status == status).count();
     let (guilty, inherited) = (of(Status::Guilty), of(Status::Inherited));
-    (guilty + inherited > 0).then(|| {
-        format!(
-            "{} by themselves, {} inherit the difference",
-            count(guilty as u64),
-            count(inherited as u64)
-        )
-    })
+    (guilty + inherited > 0).then(|| words::guilt(guilty, inherited))
 }

@@ -80,14 +80,31 @@ pub(crate) fn verdict(report: &Report) -> String {
     parts.extend(summary.problem.clone());
     let failed = summary.compared - summary.passed;
     if failed > 0 {
-        parts.push(format!("{failed} of {} fail", plural(summary.compared, "tensor")));
+        parts.push(self::failed(failed, summary.compared));
     }
     if summary.guilty + summary.inherited > 0 {
-        parts.push(format!("{} by themselves, {} inherit", summary.guilty, summary.inherited));
+        parts.push(guilt(summary.guilty, summary.inherited));
     }
     if summary.inputs_differ > 0 {
         let inputs = plural(summary.inputs_differ, "input");
         parts.push(format!("{inputs} differ: compare the preprocessing first"));
     }
     parts.join(" · ")
+}
+
+/// `1 of 27 tensors fails`
+pub(crate) fn failed(failed: usize, compared: usize) -> String {
+    let verb = if failed == 1 { "fails" } else { "fail" };
+    format!("{failed} of {} {verb}", plural(compared, "tensor"))
+}
+
+/// `1 by itself, 31 inherit the difference`
+pub(crate) fn guilt(guilty: usize, inherited: usize) -> String {
+    let itself = if guilty == 1 { "itself" } else { "themselves" };
+    let inherit = match inherited {
+        0 => String::new(),
+        1 => ", 1 inherits the difference".to_owned(),
+        n => format!(", {n} inherit the difference"),
+    };
+    format!("{guilty} by {itself}{inherit}")
 }

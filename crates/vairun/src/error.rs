@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use vairun_exec::{ObserverError, PlanError, RunError};
@@ -11,7 +11,7 @@ use vairun_tensor::DType;
 #[non_exhaustive]
 pub enum Error {
     /// The file cannot be read, or is no model.
-    #[error("{}: {source}", path.as_ref().map_or("model".into(), |path| path.display().to_string()))]
+    #[error("{}", unreadable(path.as_deref(), source.as_ref()))]
     Read {
         /// The file; `None` for a model that came as bytes.
         path: Option<PathBuf>,
@@ -133,4 +133,11 @@ impl From<RunError> for Error {
             other => Self::Graph(other.to_string()),
         }
     }
+}
+
+/// The file and what is wrong with it; where the reason names the file already, the reason alone.
+fn unreadable(path: Option<&Path>, source: &(dyn std::error::Error + Send + Sync)) -> String {
+    let place = path.map_or("model".into(), |path| path.display().to_string());
+    let reason = source.to_string();
+    if reason.starts_with(&place) { reason } else { format!("{place}: {reason}") }
 }

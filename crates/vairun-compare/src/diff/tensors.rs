@@ -2,7 +2,7 @@ use std::collections::{HashMap, HashSet};
 
 use vairun_tensor::{DType, Tensor};
 
-use crate::check::is_wide_float;
+use crate::check::{cast, is_wide_float};
 use crate::golden::{Content, GoldenError, GoldenSource};
 use crate::measure::{Subject, measure};
 use crate::quantizer::Kind;
@@ -54,11 +54,9 @@ pub fn diff_tensors(
 
 fn record(name: &str, order: usize, a: &Content, b: &Content, rules: &Rules) -> Record {
     let (got, want) = (tensor(a), tensor(b));
-    let kind = match got.dtype() {
-        DType::I64 | DType::U64 => Kind::Plain,
-        dtype if dtype.is_integer() => Kind::Codes,
-        _ => Kind::Plain,
-    };
+    let codes = [&got, &want].iter().any(|tensor| is_codes(tensor.dtype()));
+    let kind = if codes { Kind::Codes } else { Kind::Plain };
+    let (want, read_as) = alike(want, got.dtype());
     let rule = rules.rule_for(name, kind, is_wide_float(got.dtype()));
     let subject = Subject { kind, quantizer: None, elements: rule.elements, scores: false };
     let measured = measure(&got, &want, &subject);
@@ -73,16 +71,30 @@ fn record(name: &str, order: usize, a: &Content, b: &Content, rules: &Rules) -> 
         shape: got.shape().to_vec(),
         kind,
         quantizer: None,
-        golden: Reading {
-            name: name.to_owned(),
-            matched_by: "same name".to_owned(),
-            ..Reading::default()
-        },
+        golden: Reading { name: name.to_owned(), read_as, matched_by: "same name".to_owned() },
         status: if verdict.pass { Status::Pass } else { Status::Fail },
         cumulative: Some(Comparison { verdict, metrics: measured.ok() }),
         isolated: None,
         differences: None,
         diagnosis: None,
+    }
+}
+
+/// 64-bit integers are shapes and indices.
+fn is_codes(dtype: DType) -> bool {
+    dtype.is_integer() && !matches!(dtype, DType::I64 | DType::U64)
+}
+
+/// Codes in floats against codes in integers: the same numbers in the other's type, and what they were.
+fn alike(want: Tensor, dtype: DType) -> (Tensor, String) {
+    if want.dtype().is_integer() == dtype.is_integer() {
+        return (want, String::new());
+    }
+    // Large integers have no float of their own.
+    let same = |like: &Tensor| cast(like, want.dtype()).is_some_and(|back| back.bits_eq(&want));
+    match cast(&want, dtype).filter(same) {
+        Some(like) => (like, want.dtype().to_string()),
+        None => (want, String::new()),
     }
 }
 
@@ -118,6 +130,22 @@ mod tests {
             (report.unmatched[0].name.as_str(), report.unchecked_outputs),
             ("w", vec!["z".to_owned()])
         );
+    }
+
+    #[test]
+    fn codes_in_floats_are_those_in_integers() {
+        let side = |tensor: Tensor| MemoryGolden::new("side", [("x".to_owned(), tensor)]);
+        let floats = || side(Tensor::vector(vec![1f32, -2.0]));
+        let integers = |data: Vec<i8>| side(Tensor::vector(data));
+        for (other, pass) in [(vec![1i8, -2], true), (vec![1, -3], false)] {
+            let report = diff_tensors(&floats(), &integers(other.clone()), &Rules::new()).unwrap();
+            assert_eq!(report.passed(), pass);
+            assert_eq!(report.records[0].golden.read_as, "int8");
+            let report = diff_tensors(&integers(other), &floats(), &Rules::new()).unwrap();
+            assert_eq!(report.passed(), pass);
+        }
+        let large = side(Tensor::vector(vec![(1 << 24) + 1, 0i32]));
+        assert!(!diff_tensors(&floats(), &large, &Rules::new()).unwrap().passed());
     }
 
     #[test]
