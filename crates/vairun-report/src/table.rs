@@ -143,7 +143,7 @@ mod tests {
             "",
         );
         let text = table.render(&Style { width: 30, ..Style::default() });
-        assert_eq!(text, "  #  name                    n\n  1  /module_1/…zeLinear_  10\n");
+        assert_eq!(text, "  #  name                    n\n  1  /module_1/…izeLinear_  10\n");
         assert!(text.lines().all(|line| width(line) <= 30));
     }
 
