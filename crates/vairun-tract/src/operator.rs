@@ -6,7 +6,7 @@ use vairun_ops::{Context, Inputs, NoBodies, OpError, Operator, Outputs};
 use vairun_tensor::{DType, Tensor, Value};
 
 use crate::cache::{Cache, Key};
-use crate::convert::{datum_type, from_tract, kernel, narrowed, to_tract};
+use crate::convert::{codes_as_numbers, datum_type, from_tract, kernel, narrowed, to_tract};
 use crate::plan::{Plan, Source};
 use crate::table::TractOp;
 
@@ -66,6 +66,20 @@ impl TractNode {
         Ok(present)
     }
 
+    /// That input `index` may have this type. Codes can be moved; how to round between them nobody agrees on.
+    fn expect_type(&self, index: usize, dtype: DType) -> Result<(), OpError> {
+        let mode = self.proto.attribute.iter().find(|attribute| attribute.name == "mode");
+        if index == 0 && dtype.is_integer() && mode.is_some_and(|mode| mode.s != b"nearest") {
+            let expected = "a float type, or `mode` nearest".into();
+            return Err(OpError::DType {
+                input: self.op.input(0).name.into(),
+                got: dtype,
+                expected,
+            });
+        }
+        self.op.expect_type(index, dtype)
+    }
+
     /// tract multiplies no two vectors: a row and a column for it, whose product is a scalar.
     fn vectors_as_matrices(&self, inputs: &Inputs) -> Result<Option<Inputs>, OpError> {
         if self.op.name != "MatMul" {
@@ -94,6 +108,13 @@ impl Operator for TractNode {
             let product = self.run(matrices, &mut NoBodies)?.remove(0).into_tensor()?;
             return Ok(vec![product.reshaped(&[])?.into()]);
         }
+        let first = inputs.tensor(0, self.op.input(0).name)?.dtype();
+        self.expect_type(0, first)?;
+        let mut values = inputs.into_values();
+        if let Some(Value::Tensor(tensor)) = &values[0] {
+            values[0] = Some(codes_as_numbers(tensor)?.into());
+        }
+        let inputs = Inputs::new(values);
         let present = self.present(&inputs)?;
         let mut key = Key::default();
         for (role, tensor) in &present {
@@ -109,7 +130,6 @@ impl Operator for TractNode {
             .map(|(_, tensor)| Ok(to_tract(tensor)?.into_tvalue()))
             .collect::<Result<TVec<_>, OpError>>()?;
         let outputs = plan.run(data).map_err(kernel)?;
-        let first = present.first().map_or(DType::F32, |(_, tensor)| tensor.dtype());
         outputs
             .into_iter()
             .map(|output| {
@@ -121,7 +141,7 @@ impl Operator for TractNode {
 
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
         for (i, dtype) in inputs.iter().enumerate().filter_map(|(i, dtype)| Some((i, (*dtype)?))) {
-            self.op.expect_type(i, dtype)?;
+            self.expect_type(i, dtype)?;
         }
         Ok(self.op.output_types(inputs.first().copied().flatten(), self.proto.output.len()))
     }

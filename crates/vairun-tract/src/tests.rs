@@ -178,3 +178,23 @@ fn two_vectors_have_a_scalar_product() {
     let y = run(&*matmul, vec![tensor(&[2], &[1., 2.]), tensor(&[2], &[3., 4.])]).unwrap();
     assert_eq!(floats(&y), (vec![], vec![11.]));
 }
+
+#[test]
+fn codes_are_moved_by_nearest_and_refused_between_codes() {
+    let resize = |mode: &[u8]| {
+        node("Resize", 13)
+            .inputs(&[Some(false), None, Some(false)])
+            .with("coordinate_transformation_mode", Attribute::String(b"asymmetric".to_vec()))
+            .with("nearest_mode", Attribute::String(b"floor".to_vec()))
+            .with("mode", Attribute::String(mode.to_vec()))
+            .operator()
+    };
+    let x = || Some(Tensor::new(&[1, 1, 1, 2], vec![200u8, 3]).unwrap());
+    let scales = || tensor(&[4], &[1., 1., 1., 2.]);
+    let y = run(&*resize(b"nearest"), vec![x(), None, scales()]).unwrap();
+    assert_eq!(y[0].as_tensor().unwrap().as_slice::<u8>().unwrap(), [200, 200, 3, 3]);
+    let error = run(&*resize(b"linear"), vec![x(), None, scales()]).unwrap_err().to_string();
+    assert_eq!(error, "X is uint8, expected a float type, or `mode` nearest");
+    let refused = resize(b"linear").output_dtypes(&[Some(DType::U8), None, None]);
+    assert!(refused.is_err());
+}

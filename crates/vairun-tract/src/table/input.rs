@@ -8,6 +8,9 @@ pub(crate) const UP_TO_F32: &[DType] = &[DType::F16, DType::BF16, DType::F32];
 pub(crate) const F32: &[DType] = &[DType::F32];
 /// float16, float32.
 pub(crate) const F16_F32: &[DType] = &[DType::F16, DType::F32];
+/// What float32 holds exactly, with codes of up to 16 bits.
+pub(crate) const IN_F32: &[DType] =
+    &[DType::F16, DType::BF16, DType::F32, DType::I8, DType::U8, DType::I16, DType::U16];
 /// int64.
 pub(crate) const I64: &[DType] = &[DType::I64];
 

@@ -1,6 +1,6 @@
 //! Resize.
 
-use super::input::{F16_F32, F32, I64};
+use super::input::{F16_F32, F32, I64, IN_F32};
 use super::{Accept, BASE, Input, LATEST, TractOp};
 
 const COORDINATES: Accept = Accept::Words(&[
@@ -19,7 +19,7 @@ pub(crate) static OPS: &[TractOp] = &[TractOp {
     opsets: 11..=LATEST,
     summary: "resampling",
     inputs: &[
-        Input::data("X", F32),
+        Input::data("X", IN_F32),
         Input::parameter("roi", F16_F32).optional(),
         Input::parameter("scales", F32).optional(),
         Input::parameter("sizes", I64).optional(),
