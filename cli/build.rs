@@ -3,6 +3,8 @@
 //! Only lld does it, which Rust brings along and takes by default on x86-64 Linux; where it is not there, or the user has
 //! flags of their own, which may name another linker, the command is larger and otherwise the same.
 
+#![allow(clippy::print_stdout)] // that is how a build script answers
+
 use std::env::var;
 use std::path::Path;
 use std::process::Command;

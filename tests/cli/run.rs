@@ -159,10 +159,7 @@ fn wrong_usage_is_2_and_names_what_there_is() {
 fn a_model_that_is_none_is_3() {
     let scene = Scene::new();
     let missing = scene.run("run missing.onnx").fails(3);
-    assert_eq!(
-        missing,
-        "vairun: missing.onnx: missing.onnx: No such file or directory (os error 2)\n"
-    );
+    assert_eq!(missing, "vairun: missing.onnx: No such file or directory (os error 2)\n");
     scene.write("text.onnx", b"this is no model");
     let text = scene.run("run text.onnx").fails(3);
     assert!(text.contains("not a readable ONNX ModelProto"), "{text}");

@@ -37,7 +37,7 @@ fn a_model_is_checked_against_its_xmodel() {
         "{}",
         wrong.stdout
     );
-    assert!(wrong.stdout.contains("1 by themselves, 1 inherit"), "{}", wrong.stdout);
+    assert!(wrong.stdout.contains("1 by itself, 1 inherits"), "{}", wrong.stdout);
     let swept = check("layers_native.onnx", "layers.xmodel", " --sweep-rounding").succeeds();
     assert!(swept.contains("rounded half-even: all equal"), "{swept}");
     assert!(swept.contains(" ties") && swept.contains("rounded half-up: "), "{swept}");

@@ -42,5 +42,5 @@ fn contrib() -> Result<()> {
 
 #[test]
 fn qlinear() -> Result<()> {
-    family("qlinear", 42, &[])
+    family("qlinear", 43, &[])
 }
