@@ -61,7 +61,7 @@ impl<'a> Cases<'a> {
             Role::Parameter => (self.parts.parameter(&record.name)?, None, None),
             _ => {
                 let part = self.parts.part(record)?;
-                let wider = self.parts.from_before_the_quantizer(record);
+                let wider = self.parts.part_before_the_quantizer(record);
                 (part.evaluate(self.engine, None)?, Some(part), wider)
             }
         };

@@ -83,7 +83,7 @@ impl<'a> Parts<'a> {
 
     /// The same from before the last quantizer on, where the golden has the codes that it makes: the tensor only passes
     /// them on. `None` where there is no such quantizer.
-    pub(super) fn from_before_the_quantizer(&self, record: &Record) -> Option<Part> {
+    pub(super) fn part_before_the_quantizer(&self, record: &Record) -> Option<Part> {
         let id = *self.graph.by_name().get(record.name.as_str())?;
         let producers = self.graph.producers();
         let constants = Constants::of(self.graph);

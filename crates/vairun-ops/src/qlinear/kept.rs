@@ -195,8 +195,8 @@ fn padded(geometry: &ConvGeometry) -> Option<ConvGeometry> {
         (window.pad_begin, window.pad_end) = (0, 0);
     }
     let lengths = padded.windows.iter().map(|window| window.input);
-    let count = lengths.chain([padded.batch, padded.channels]);
-    let count = count.fold(Some(1usize), |count, length| count?.checked_mul(length));
+    let mut lengths = lengths.chain([padded.batch, padded.channels]);
+    let count = lengths.try_fold(1usize, |count, length| count.checked_mul(length));
     count.filter(|&count| count < 1 << 31).map(|_| padded)
 }
 
