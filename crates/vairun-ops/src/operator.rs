@@ -55,8 +55,8 @@ pub trait Operator: Send + Sync {
         None
     }
 
-    /// The contraction of [`CodeRule::Product`] with packed weights, which gives sums on the scale of the result's codes;
-    /// `None` where the kernels cannot do it. `parameters` are the node's inputs but the codes of the run.
+    /// The contraction of [`CodeRule::Product`](crate::CodeRule::Product) with packed weights, which gives sums on the
+    /// scale of the result's codes; `None` where the kernels cannot do it. `parameters` are the node's inputs but the codes of the run.
     ///
     /// # Errors
     /// Shapes that do not fit each other.

@@ -1,6 +1,6 @@
 use super::tile::ROWS;
 
-/// The left operand of a product, packed in panels of up to [`ROWS`] rows: `[panels][terms][rows of the panel]`.
+/// The left operand of a product, packed in panels of up to `ROWS` rows: `[panels][terms][rows of the panel]`.
 #[derive(Clone, Debug, Default)]
 pub struct Left {
     data: Vec<f32>,

@@ -6,7 +6,7 @@
 //! change a bit: the vectors run over columns (or pixels), never along a sum. A zero of the padding is a term as any
 //! other.
 //!
-//! A product is computed in tiles of [`tile::ROWS`] rows and [`tile::COLUMNS`] columns whose sums stay in registers.
+//! A product is computed in tiles of `tile::ROWS` rows and `tile::COLUMNS` columns whose sums stay in registers.
 //! Its left operand is packed in panels of rows ([`Left`]), its right one in panels of columns ([`Right`]). A
 //! convolution is the product of its weights, on the left, with the pixels that each tap reads, which are packed from x
 //! block by block; the result is written as it lies in memory, `[batch, channels, pixels]`.

@@ -1,6 +1,6 @@
 use super::tile::COLUMNS;
 
-/// The right operand of a product, packed in panels of [`COLUMNS`] columns: `[panels][terms][columns]`, zeros behind
+/// The right operand of a product, packed in panels of `COLUMNS` columns: `[panels][terms][columns]`, zeros behind
 /// the last column.
 #[derive(Clone, Debug, Default)]
 pub struct Right {
