@@ -1,5 +1,7 @@
 //! Names that may have been meant.
 
+use strsim::levenshtein as distance;
+
 use super::names::escape;
 
 /// Names that are offered.
@@ -19,24 +21,10 @@ pub(super) fn closest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> V
     found.into_iter().take(MOST).map(|(_, name)| name.to_owned()).collect()
 }
 
-fn end(name: &str) -> Vec<u8> {
-    let bytes = name.as_bytes();
-    bytes[bytes.len().saturating_sub(LONGEST)..].to_ascii_lowercase()
-}
-
-/// Levenshtein's: insertions, deletions and changes that make one of the other.
-fn distance(a: &[u8], b: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut before = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let change = before + usize::from(x != y);
-            before = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(before + 1);
-        }
-    }
-    row[b.len()]
+/// Of an escaped name, which is ASCII.
+fn end(name: &str) -> String {
+    let from = name.len().saturating_sub(LONGEST);
+    name.get(from..).unwrap_or(name).to_ascii_lowercase()
 }
 
 #[cfg(test)]
@@ -45,8 +33,8 @@ mod tests {
 
     #[test]
     fn distances_count_edits() {
-        assert_eq!(distance(b"kitten", b"sitting"), 3);
-        assert_eq!(distance(b"", b"abc"), 3);
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
     }
 
     #[test]
