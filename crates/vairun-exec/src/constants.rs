@@ -16,6 +16,14 @@ pub(crate) struct Constants {
     dtypes: Vec<Option<DType>>,
 }
 
+/// What is known of a value that a body captures: a weight outside of it is one inside too.
+#[derive(Clone, Default)]
+pub(crate) struct Captured {
+    dtype: Option<DType>,
+    known: Option<Tensor>,
+    fixed: bool,
+}
+
 impl Constants {
     pub(crate) fn of(graph: &Graph) -> Self {
         let mut constants = Self {
@@ -41,8 +49,17 @@ impl Constants {
         self.known[id.index()] = Some(tensor);
     }
 
-    pub(crate) fn set_dtype(&mut self, id: ValueId, dtype: Option<DType>) {
-        self.dtypes[id.index()] = dtype;
+    /// What the graph around a body knows of a value.
+    pub(crate) fn captured(&self, id: ValueId) -> Captured {
+        Captured { dtype: self.dtype(id), known: self.known(id).cloned(), fixed: self.is_fixed(id) }
+    }
+
+    /// Takes over what the graph around this body knows of a value.
+    pub(crate) fn capture(&mut self, id: ValueId, captured: &Captured) {
+        let Captured { dtype, known, fixed } = captured;
+        self.dtypes[id.index()] = *dtype;
+        self.fixed[id.index()] = *fixed;
+        self.known[id.index()].clone_from(known);
     }
 
     pub(crate) fn known(&self, id: ValueId) -> Option<&Tensor> {

@@ -4,9 +4,9 @@ use std::sync::{Arc, OnceLock};
 use vairun_graph::{Attribute, Graph, Node, ValueId};
 use vairun_numeric::kernel::Isa;
 use vairun_ops::{Operator, Outputs, Provider};
-use vairun_tensor::{DType, Tensor, Value};
+use vairun_tensor::{Tensor, Value};
 
-use crate::constants::Constants;
+use crate::constants::{Captured, Constants};
 use crate::error::{NodeProblem, PlanError, RunError};
 use crate::fuse::{Fused, Stop};
 use crate::observer::StepEvent;
@@ -88,7 +88,7 @@ impl Plan {
         providers: &[Arc<dyn Provider>],
         options: &Options,
     ) -> Result<Self, PlanError> {
-        let captured = vec![None; graph.captures.len()];
+        let captured = vec![Captured::default(); graph.captures.len()];
         let mut plan = Self::with_captured(graph, &captured, providers, options)?;
         if options.fused && options.contractions == Contractions::Exact {
             plan.fused = Fused::new(&plan, options.isa);
@@ -98,7 +98,7 @@ impl Plan {
 
     fn with_captured(
         graph: Arc<Graph>,
-        captured: &[Option<DType>],
+        captured: &[Captured],
         providers: &[Arc<dyn Provider>],
         options: &Options,
     ) -> Result<Self, PlanError> {
@@ -190,13 +190,13 @@ struct Builder<'a> {
 impl<'a> Builder<'a> {
     fn new(
         graph: &'a Graph,
-        captured: &[Option<DType>],
+        captured: &[Captured],
         providers: &'a [Arc<dyn Provider>],
         options: &'a Options,
     ) -> Self {
         let mut constants = Constants::of(graph);
-        for (capture, &dtype) in graph.captures.iter().zip(captured) {
-            constants.set_dtype(capture.inner, dtype);
+        for (capture, outer) in graph.captures.iter().zip(captured) {
+            constants.capture(capture.inner, outer);
         }
         Self { graph, providers, options, constants, problems: Vec::new() }
     }
@@ -230,7 +230,7 @@ impl<'a> Builder<'a> {
         for (name, attribute) in &node.attributes {
             let Attribute::Graph(body) = attribute else { continue };
             let captured: Vec<_> =
-                body.captures.iter().map(|c| self.constants.dtype(c.outer)).collect();
+                body.captures.iter().map(|c| self.constants.captured(c.outer)).collect();
             match Plan::with_captured(
                 Arc::new((**body).clone()),
                 &captured,

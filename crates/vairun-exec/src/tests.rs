@@ -144,6 +144,33 @@ fn an_input_that_is_also_an_initializer_is_a_default() {
 }
 
 #[test]
+fn what_a_body_makes_of_constants_around_it_is_computed_once() {
+    let mut body = Graph::default();
+    let [state, c, double, next] =
+        ["state", "c", "double", "next"].map(|name| body.add_value(name));
+    body.inputs = vec![state];
+    body.outputs = vec![next];
+    body.captures = vec![Capture { outer: ValueId(1), inner: c }];
+    body.nodes =
+        vec![node("double", "Add", &[c, c], double), node("inner", "Add", &[state, double], next)];
+    let mut graph = Graph::default();
+    let [x, c, y] = ["x", "c", "y"].map(|name| graph.add_value(name));
+    graph.inputs = vec![x];
+    graph.outputs = vec![y];
+    graph.initializers.insert(c, Tensor::scalar(2f32));
+    let mut repeat = node("repeat", "Repeat", &[x], y);
+    repeat.attributes.insert("body".into(), Attribute::Graph(Box::new(body)));
+    graph.nodes = vec![repeat];
+    let (plan, runs) = plan(graph);
+    let before = runs.load(Ordering::Relaxed);
+    for _ in 0..2 {
+        let y = plan.run(vec![Some(Tensor::scalar(1f32).into())], None).unwrap().remove(0);
+        assert_eq!(y.as_tensor().unwrap().as_scalar::<f32>(), Some(&13.0));
+    }
+    assert_eq!((before, runs.load(Ordering::Relaxed)), (1, 7));
+}
+
+#[test]
 fn a_body_sees_captured_values_and_its_names_carry_the_pass() {
     let mut body = Graph::default();
     let [state, outer, next] = ["state", "x", "next"].map(|name| body.add_value(name));
