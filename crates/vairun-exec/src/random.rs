@@ -1,6 +1,7 @@
 //! The fused plan against the plain one on random small graphs: quantizers of every family, rounding methods, zero
 //! points, widths, shapes, strides, groups, and chains of functions between them.
 
+mod dynamic;
 mod growing;
 mod layers;
 mod qlinear;

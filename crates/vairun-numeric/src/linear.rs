@@ -12,6 +12,7 @@ use half::{bf16, f16};
 use crate::narrow::{Narrow, Overflow};
 use crate::round;
 use crate::spread::Spread;
+use crate::vector::{Loop, widest};
 
 /// An integer that a quantizer may give, at most 16 bits wide.
 pub trait Code: Copy + Default {
@@ -186,15 +187,57 @@ pub fn dequantize_i32(q: &[i32], grids: &[Grid], spread: Spread) -> Vec<f32> {
 ///
 /// Source: operators.md §4.2; onnxruntime 1.28, 1.32.
 pub fn dynamic_quantize(x: &[f32]) -> (Vec<u8>, f32, u8) {
-    let low = x.iter().fold(0.0f32, |low, &x| if x < low { x } else { low });
-    let high = x.iter().fold(0.0f32, |high, &x| if x > high { x } else { high });
+    let (low, high) = widest(Extremes(x));
     let scale = if low == high { 1.0 } else { (high - low) / 255.0 };
     let zero_point: u8 = match (0.0 - low) / scale {
         quotient if quotient.is_nan() => 255,
         quotient => Affine::new(scale, 0, 0, 255).code(quotient),
     };
-    let affine = [Affine::new(scale, i32::from(zero_point), 0, 255)];
-    (quantize(x, &affine, Spread::Tensor), scale, zero_point)
+    let affine = Affine::new(scale, i32::from(zero_point), 0, 255);
+    let mut codes = vec![0; x.len()];
+    widest(Bytes { x, affine, codes: &mut codes });
+    (codes, scale, zero_point)
+}
+
+/// The least and the greatest of 0 and some numbers, NaNs left out.
+struct Extremes<'a>(&'a [f32]);
+
+impl Loop for Extremes<'_> {
+    type Output = (f32, f32);
+
+    #[inline(always)]
+    fn run(self) -> (f32, f32) {
+        const LANES: usize = 32;
+        let least = |low: f32, x: f32| if x < low { x } else { low };
+        let greatest = |high: f32, x: f32| if x > high { x } else { high };
+        let (mut low, mut high) = ([0f32; LANES], [0f32; LANES]);
+        let (blocks, rest) = self.0.as_chunks::<LANES>();
+        for block in blocks {
+            for i in 0..LANES {
+                low[i] = least(low[i], block[i]);
+                high[i] = greatest(high[i], block[i]);
+            }
+        }
+        let all = |lanes: [f32; LANES]| lanes.into_iter().chain(rest.iter().copied());
+        (all(low).fold(0.0, least), all(high).fold(0.0, greatest))
+    }
+}
+
+/// Codes of 8 bits of numbers on one grid.
+struct Bytes<'a> {
+    x: &'a [f32],
+    affine: Affine,
+    codes: &'a mut [u8],
+}
+
+impl Loop for Bytes<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { x, affine, codes } = self;
+        codes.iter_mut().zip(x).for_each(|(code, &x)| *code = affine.code(x / affine.scale));
+    }
 }
 
 #[cfg(test)]
@@ -329,6 +372,18 @@ mod tests {
         assert_eq!(dynamic_quantize(&[-inf, 1.0, 2.0]), (vec![0, 255, 255], inf, 255));
         assert_eq!(dynamic_quantize(&[-3e38, 3e38]), (vec![0, 0], inf, 0));
         assert_eq!(dynamic_quantize(&[tiny, 0.0]), (vec![255, 0], 0.0, 255));
+    }
+
+    #[test]
+    fn a_long_range_has_its_extremes_anywhere() {
+        for at in 0..70 {
+            let mut x = [0.25f32; 70];
+            x[at] = -3.0;
+            x[(at + 33) % 70] = 252.0;
+            let (codes, scale, zero_point) = dynamic_quantize(&x);
+            assert_eq!((scale, zero_point), (1.0, 3));
+            assert_eq!((codes[at], codes[(at + 33) % 70], codes[(at + 1) % 70]), (0, 255, 3));
+        }
     }
 
     #[test]

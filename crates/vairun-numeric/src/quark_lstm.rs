@@ -3,6 +3,7 @@
 //! Source: `src/lstm/cpu/lstm.h` of amd-quark 0.13. Codes are unsigned 16-bit in the file and signed here (less 32768).
 
 use crate::transcendental::tanh;
+use crate::vector::{Loop, widest};
 
 /// The step of the sums: 2^-24.
 const UNIT: f64 = (1 << 24) as f64;
@@ -211,8 +212,33 @@ fn cell(gates: [i32; 4], c: f32) -> (f32, f32) {
     (c, output * tanh(c))
 }
 
+/// `Σ a · b`, exact.
 fn dot(a: &[i16], b: &[i16]) -> i64 {
-    a.iter().zip(b).map(|(&a, &b)| i64::from(i32::from(a) * i32::from(b))).sum()
+    widest(Dot { a, b })
+}
+
+struct Dot<'a> {
+    a: &'a [i16],
+    b: &'a [i16],
+}
+
+impl Loop for Dot<'_> {
+    type Output = i64;
+
+    #[inline(always)]
+    fn run(self) -> i64 {
+        const LANES: usize = 16;
+        let product = |a: i16, b: i16| i64::from(i32::from(a) * i32::from(b));
+        let mut lanes = [0i64; LANES];
+        let ((a, a_rest), (b, b_rest)) = (self.a.as_chunks::<LANES>(), self.b.as_chunks::<LANES>());
+        for (a, b) in a.iter().zip(b) {
+            for i in 0..LANES {
+                lanes[i] += product(a[i], b[i]);
+            }
+        }
+        let rest: i64 = a_rest.iter().zip(b_rest).map(|(&a, &b)| product(a, b)).sum();
+        lanes.iter().sum::<i64>() + rest
+    }
 }
 
 /// `sum / 2^shift`, ties away from zero.
@@ -250,6 +276,14 @@ mod tests {
     fn grids() -> LstmGrids {
         let fine = grid(3e-5, 0);
         LstmGrids { x: grid(6e-5, 100), w: fine, r: fine, b: fine, y: grid(1.0 / 32768.0, 7) }
+    }
+
+    #[test]
+    fn sums_of_the_largest_products_are_exact() {
+        for n in 0..50 {
+            let codes = vec![i16::MIN; n];
+            assert_eq!(dot(&codes, &codes), (n as i64) << 30, "{n}");
+        }
     }
 
     #[test]

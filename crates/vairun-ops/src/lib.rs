@@ -44,7 +44,7 @@ pub use coded::{CodeRule, CodedInput, OnCodes};
 pub use def::{Build, Grade, OpDef};
 pub use error::{BuildError, OpError};
 pub use list::{OPS, OwnOps};
-pub use operator::{Context, Inputs, NoBodies, Operator, Outputs};
+pub use operator::{Context, Inputs, NoBodies, Operator, Outputs, Sums};
 pub use provider::{OpEntry, Provider};
 pub use quantizer::{Dequantizer, Quantizer};
 pub use spec::{InputSpec, Known, NodeSpec};

@@ -71,10 +71,30 @@ pub trait Operator: Send + Sync {
         Ok(None)
     }
 
+    /// The product, where the operator gives the integer sums of one.
+    fn sums(&self) -> Option<&dyn Sums> {
+        None
+    }
+
     /// The exact form, where the operator is a contraction that takes it for dequantized operands.
     fn contraction(&self) -> Option<&Contraction> {
         None
     }
+}
+
+/// An operator that gives the int32 sums of a product of codes.
+pub trait Sums {
+    /// `f32(f32(sum) · scale) (+ bias)`, as Cast, Mul and Add would make of the result for `inputs`; `None` where scale or
+    /// bias are not one number, or one for each output channel, or the kernels cannot do it.
+    ///
+    /// # Errors
+    /// As [`Operator::run`].
+    fn scaled(
+        &self,
+        inputs: &Inputs,
+        scale: &Tensor,
+        bias: Option<&Tensor>,
+    ) -> Result<Option<Tensor>, OpError>;
 }
 
 /// What the executor lends to an operator while it runs.

@@ -21,6 +21,7 @@ mod pool;
 mod product;
 mod roles;
 mod run;
+mod scaled;
 mod schedule;
 mod sources;
 mod storage;

@@ -11,6 +11,7 @@ use super::buffers::Buffers;
 use super::coded::Coded;
 use super::forms::Filler;
 use super::roles::{Role, Roles, Slot};
+use super::scaled::Scaled;
 use super::schedule::{Act, Scheduled, schedule};
 use super::table::Numbers;
 use crate::error::RunError;
@@ -40,6 +41,8 @@ pub(crate) struct Fused {
     /// The numbers of functions of one code, for every code; `None` where their nodes do not give as many.
     functions: Mutex<HashMap<ValueId, Option<Arc<Numbers>>>>,
     roles: Vec<Role>,
+    /// Integer products whose sums become numbers, by the node that ends each.
+    scaled: HashMap<usize, Scaled>,
     /// Buffers between runs, a set for each run that overlapped another.
     idle: Mutex<Vec<Buffers>>,
     /// Runs that had to start again on the plain plan.
@@ -54,10 +57,11 @@ impl Fused {
     /// The fused plan; `None` where nothing of the graph is coded.
     pub(crate) fn new(plan: &Plan, isa: Isa) -> Option<Self> {
         let roles = Roles::of(plan);
-        let steps = schedule(plan, &roles);
+        let scaled = Scaled::all(&roles);
+        let steps = schedule(plan, &roles, &scaled);
         let fills = steps.iter().filter(|step| matches!(step.act, Act::Fill(_)));
         // A lone quantizer gains nothing.
-        if fills.count() < 2 {
+        if fills.count() < 2 && scaled.is_empty() {
             return None;
         }
         let slots = roles.slots.iter().map(|(&id, slot)| (id, Filler::new(slot))).collect();
@@ -66,6 +70,7 @@ impl Fused {
             slots,
             functions: Mutex::default(),
             roles: roles.roles,
+            scaled,
             idle: Mutex::default(),
             failures: AtomicUsize::new(0),
             isa,
@@ -123,11 +128,8 @@ impl Run<'_> {
             let start = Instant::now();
             let mut form = "node";
             match step.act {
-                Act::Node(i) => {
-                    let (node, plain) = (&self.plan.graph.nodes[i], &self.plan.steps[i]);
-                    let drops = &step.drop_values;
-                    self.plan.run_step(node, plain, drops, &mut self.values, &mut self.watch)?;
-                }
+                Act::Node(i) => self.node(i, &step.drop_values)?,
+                Act::Scaled(i) => form = fused.scaled[&i].run(self)?,
                 Act::Fill(id) => {
                     let coded;
                     (coded, form) = self.fill(id)?;
@@ -149,11 +151,26 @@ impl Run<'_> {
         outputs.map(|&id| Ok(self.plan.output(id, &self.values)?)).collect()
     }
 
+    /// Runs a node of the plain plan; nobody reads the values `drops` afterwards.
+    pub(super) fn node(&mut self, i: usize, drops: &[ValueId]) -> Result<(), Stop> {
+        let (node, step) = (&self.plan.graph.nodes[i], &self.plan.steps[i]);
+        Ok(self.plan.run_step(node, step, drops, &mut self.values, &mut self.watch)?)
+    }
+
+    /// A value that has been made, or is the same in every run.
+    pub(super) fn value(&self, id: ValueId) -> Result<Value, Stop> {
+        match &self.values[id.index()] {
+            Some(value) => Ok(value.clone()),
+            None => Ok(self.plan.kept(id)?),
+        }
+    }
+
     /// The nodes that a step stands for.
     fn nodes(&self, act: &Act) -> Vec<&'_ Node> {
         let nodes = &self.plan.graph.nodes;
         match *act {
             Act::Node(i) => vec![&nodes[i]],
+            Act::Scaled(i) => self.fused.scaled[&i].nodes.iter().map(|&i| &nodes[i]).collect(),
             Act::Fill(id) => self.slot(id).nodes.iter().map(|&i| &nodes[i]).collect(),
             Act::Give(id) => {
                 self.plan.producers[id.index()].map(|i| &nodes[i]).into_iter().collect()

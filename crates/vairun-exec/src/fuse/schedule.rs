@@ -1,8 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use vairun_graph::ValueId;
 
 use super::roles::{Role, Roles, Source};
+use super::scaled::Scaled;
 use crate::plan::{Kernel, Plan};
 
 /// One step of a fused run.
@@ -10,6 +11,8 @@ use crate::plan::{Kernel, Plan};
 pub(super) enum Act {
     /// A node of the plain plan.
     Node(usize),
+    /// An integer product and what makes its sums numbers, ended by this node.
+    Scaled(usize),
     /// The codes of a slot.
     Fill(ValueId),
     /// A value of the graph from the slot that it is codes, numbers or a function of.
@@ -33,9 +36,19 @@ enum Need {
 }
 
 /// The steps that the outputs of the graph need, in order.
-pub(super) fn schedule(plan: &Plan, roles: &Roles) -> Vec<Scheduled> {
-    let mut needs =
-        Needs { plan, roles, acts: BTreeMap::new(), given: BTreeMap::new(), open: Vec::new() };
+pub(super) fn schedule(
+    plan: &Plan,
+    roles: &Roles,
+    scaled: &HashMap<usize, Scaled>,
+) -> Vec<Scheduled> {
+    let mut needs = Needs {
+        plan,
+        roles,
+        scaled,
+        acts: BTreeMap::new(),
+        given: BTreeMap::new(),
+        open: Vec::new(),
+    };
     let end = plan.graph.nodes.len();
     plan.graph.outputs.iter().for_each(|&id| needs.open.push(Need::Value(id, end)));
     while let Some(need) = needs.open.pop() {
@@ -52,13 +65,14 @@ pub(super) fn schedule(plan: &Plan, roles: &Roles) -> Vec<Scheduled> {
         .into_values()
         .map(|act| Scheduled { act, drop_values: Vec::new(), drop_slots: Vec::new() })
         .collect();
-    plan_drops(plan, roles, &mut steps);
+    plan_drops(plan, roles, scaled, &mut steps);
     steps
 }
 
 struct Needs<'a> {
     plan: &'a Plan,
     roles: &'a Roles<'a>,
+    scaled: &'a HashMap<usize, Scaled>,
     /// By node, then what the caller gives as codes, what is given to nodes, and what runs, then by value.
     acts: BTreeMap<(usize, u8, ValueId), Act>,
     /// Values that are given, each before the first node that reads it.
@@ -91,8 +105,12 @@ impl Needs<'_> {
             return;
         }
         // All nodes of a key differ: it is that of the node.
-        if self.acts.insert((i, 2, ValueId(u32::MAX)), Act::Node(i)).is_none() {
-            let reads: Vec<_> = self.plan.graph.nodes[i].reads().collect();
+        let nodes = &self.plan.graph.nodes;
+        let (act, reads): (_, Vec<_>) = match self.scaled.get(&i) {
+            Some(scaled) => (Act::Scaled(i), scaled.reads(nodes).collect()),
+            None => (Act::Node(i), nodes[i].reads().collect()),
+        };
+        if self.acts.insert((i, 2, ValueId(u32::MAX)), act).is_none() {
             self.open.extend(reads.into_iter().map(|id| Need::Value(id, i)));
         }
     }
@@ -153,7 +171,12 @@ fn reads<'a>(roles: &'a Roles, plan: &'a Plan, id: ValueId) -> Box<dyn Iterator<
     }
 }
 
-fn plan_drops(plan: &Plan, roles: &Roles, steps: &mut [Scheduled]) {
+fn plan_drops(
+    plan: &Plan,
+    roles: &Roles,
+    scaled: &HashMap<usize, Scaled>,
+    steps: &mut [Scheduled],
+) {
     let mut last_value: BTreeMap<ValueId, usize> = BTreeMap::new();
     let mut last_slot: BTreeMap<ValueId, usize> = BTreeMap::new();
     for (at, step) in steps.iter().enumerate() {
@@ -161,6 +184,13 @@ fn plan_drops(plan: &Plan, roles: &Roles, steps: &mut [Scheduled]) {
             Act::Node(i) => {
                 let node = &plan.graph.nodes[i];
                 node.reads().chain(node.writes()).for_each(|id| {
+                    last_value.insert(id, at);
+                });
+            }
+            Act::Scaled(i) => {
+                let scaled = &scaled[&i];
+                let reads = scaled.reads(&plan.graph.nodes);
+                reads.chain([scaled.value()]).for_each(|id| {
                     last_value.insert(id, at);
                 });
             }

@@ -47,7 +47,7 @@ impl Growing {
         let at = self.ready.len() - 1 - self.random.below(self.ready.len().min(3));
         let (x, shape, size) = self.ready[at].clone();
         let spatial = shape.len() > 2;
-        let (y, shape, size) = match self.random.below(21) {
+        let (y, shape, size) = match self.random.below(25) {
             0..=3 if spatial => self.conv(x, &shape, size),
             4 if spatial => self.conv_transpose(x, &shape, size),
             0..=4 => self.matrix(x, &shape, size),
@@ -72,6 +72,7 @@ impl Growing {
                 None => (x, shape, size),
             },
             12..=16 => return self.on_codes(x, shape, size),
+            19..=21 => self.dynamic(x, &shape, size),
             17 | 18 => self.with_its_transpose(x, &shape, size),
             11 => {
                 // A chain that reads one code twice.

@@ -1,5 +1,6 @@
 use super::isa::Isa;
 use super::narrow::Narrow;
+use super::product::Written;
 
 /// What a product becomes: `f32(sum + add) · scale (+ bias)`, then perhaps a code; with [`Finish::widened`]
 /// `f32((sum + add) · factor + term) · scale (+ bias)`.
@@ -63,6 +64,23 @@ impl Finish {
         Self { add, scale, bias, wide: None, merged, output }
     }
 
+    /// Of codes whose zero is `zero` in this run: `weights` are the sums of the weights of each channel, `scales` one for
+    /// each or one for all.
+    pub fn of_zero(
+        weights: &[i32],
+        zero: i32,
+        scales: &[f32],
+        bias: Option<&[f32]>,
+        output: Output,
+    ) -> Self {
+        let add = weights.iter().map(|&w| w.wrapping_mul(zero).wrapping_neg()).collect();
+        let scales = match scales {
+            &[scale] => vec![scale; weights.len()],
+            scales => scales.to_vec(),
+        };
+        Self::new(add, scales, bias.map(<[f32]>::to_vec), output)
+    }
+
     /// With a factor, a power of two, and a term for each channel: `sum · factor + term` in f64, which holds it exactly
     /// where it stays below 2^53, as the caller proves; then one rounding to f32.
     #[must_use]
@@ -99,6 +117,28 @@ impl Finish {
             usable.then_some(factor)
         };
         scale.iter().map(factor).collect()
+    }
+
+    /// What sums `[pixels, channels]` become, one after the other: sums or real numbers.
+    ///
+    /// # Panics
+    /// Where `out` is of another length or type.
+    pub fn apply(&self, sums: &[i32], out: Written) {
+        let part = self.from(0);
+        let channels = (0..self.channels()).cycle();
+        match (out, self.output) {
+            (Written::F32(out), Output::Real) => {
+                assert_eq!(out.len(), sums.len());
+                let each = out.iter_mut().zip(sums).zip(channels);
+                each.for_each(|((out, &sum), c)| *out = part.real(c, sum));
+            }
+            (Written::I32(out), Output::Sums) => {
+                assert_eq!(out.len(), sums.len());
+                let each = out.iter_mut().zip(sums).zip(channels);
+                each.for_each(|((out, &sum), c)| *out = sum.wrapping_add(part.add[c]));
+            }
+            _ => panic!("the output is of the type that is written"),
+        }
     }
 
     /// What is written.

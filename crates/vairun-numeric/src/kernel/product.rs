@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::dispatch::in_parts;
 use super::finish::{Finish, LANES, Output};
@@ -32,11 +33,12 @@ pub enum Written<'a> {
     I32(&'a mut [i32]),
 }
 
-/// A convolution, transposed convolution or matrix product of x with constant weights, ready to run.
+/// A convolution, transposed convolution or matrix product of x with constant weights, ready to run. Clones share the
+/// weights.
 #[derive(Clone, Debug)]
 pub struct Product {
     /// One for each group of channels.
-    groups: Vec<Weights>,
+    groups: Arc<Vec<Weights>>,
     /// Channels of x in a group.
     channels: usize,
     blocks: Vec<Placed>,
@@ -47,7 +49,7 @@ pub struct Product {
     isa: Isa,
     /// What [`Isa::Avx2`] and [`Isa::AvxVnni`] take instead of the groups' own weights.
     #[cfg(target_arch = "x86_64")]
-    avx2: Option<super::avx2::Packed>,
+    avx2: Option<Arc<super::avx2::Packed>>,
 }
 
 /// A block of output channels and its place.
@@ -89,6 +91,8 @@ impl Product {
         assert!(
             groups.iter().all(|weights| weights.element == element && weights.taps == rows.taps)
         );
+        let rests = groups.iter().any(Weights::has_rests);
+        assert!(!rests || Weights::are_split_by(isa), "an instruction set for split weights");
         let bytes = groups.len() * channels * element.bytes() + 64;
         let padding = match element {
             Element::Byte => vec![zero as u8; bytes],
@@ -100,12 +104,12 @@ impl Product {
             Isa::Avx2 | Isa::AvxVnni => {
                 let dot = isa == Isa::AvxVnni;
                 let packed = super::avx2::Packed::new(&groups, channels, &rows, zero, dot);
-                (Some(packed), groups.into_iter().map(Weights::emptied).collect())
+                (Some(Arc::new(packed)), groups.into_iter().map(Weights::emptied).collect())
             }
             _ => (None, groups),
         };
         Self {
-            groups,
+            groups: Arc::new(groups),
             channels,
             blocks,
             rows,
@@ -115,6 +119,13 @@ impl Product {
             #[cfg(target_arch = "x86_64")]
             avx2,
         }
+    }
+
+    /// The same weights for a matrix x of so many rows; `None` where this is no matrix product, or they are too many.
+    pub fn of_rows(&self, rows: usize) -> Option<Self> {
+        let matrix = self.rows.taps == 1 && self.rows.input == self.rows.table.len();
+        let rows = Rows::matrix(rows).filter(|_| matrix)?;
+        Some(Self { rows, ..self.clone() })
     }
 
     /// Pixels of one image of the result.
@@ -137,6 +148,21 @@ impl Product {
     /// Panics where x does not hold `batch` images of pixels of `x_stride` codes and 4 bytes more, or `out` is not as
     /// long as `batch` images of the result, or of another type than the output.
     pub fn run(&self, x: Codes, x_stride: usize, out: Written, out_stride: usize, batch: usize) {
+        self.run_with(&self.finish, x, x_stride, out, out_stride, batch);
+    }
+
+    /// As [`Product::run`] with another end of as many channels, not a wide one.
+    pub fn run_with(
+        &self,
+        finish: &Finish,
+        x: Codes,
+        x_stride: usize,
+        out: Written,
+        out_stride: usize,
+        batch: usize,
+    ) {
+        assert_eq!(finish.channels(), self.out_channels(), "parameters for each output channel");
+        assert!(finish.isa(self.isa) == self.isa, "an end that the instruction set has");
         let (x, x_bytes) = match (x, self.groups[0].element) {
             (Codes::U8(x), Element::Byte) => (x.as_ptr(), x.len()),
             (Codes::I16(x), Element::Word) => (x.as_ptr().cast(), 2 * x.len()),
@@ -150,16 +176,23 @@ impl Product {
         );
         assert!(out_stride >= self.out_channels(), "a pixel holds the channels of the result");
         let x = Image { start: x as usize, stride, bytes: self.rows.input * stride };
-        match (out, self.finish.output()) {
-            (Written::U8(out), Output::Codes8(_)) => self.spread(x, out, out_stride, batch),
-            (Written::I16(out), Output::Codes16(_)) => self.spread(x, out, out_stride, batch),
-            (Written::F32(out), Output::Real) => self.spread(x, out, out_stride, batch),
-            (Written::I32(out), Output::Sums) => self.spread(x, out, out_stride, batch),
+        let sizes = (out_stride, batch);
+        match (out, finish.output()) {
+            (Written::U8(out), Output::Codes8(_)) => self.spread(finish, x, out, sizes),
+            (Written::I16(out), Output::Codes16(_)) => self.spread(finish, x, out, sizes),
+            (Written::F32(out), Output::Real) => self.spread(finish, x, out, sizes),
+            (Written::I32(out), Output::Sums) => self.spread(finish, x, out, sizes),
             _ => panic!("the output is of the type that is written"),
         }
     }
 
-    fn spread<T: Send>(&self, x: Image, out: &mut [T], out_stride: usize, batch: usize) {
+    fn spread<T: Send>(
+        &self,
+        finish: &Finish,
+        x: Image,
+        out: &mut [T],
+        (out_stride, batch): (usize, usize),
+    ) {
         let image = self.pixels() * out_stride;
         assert_eq!(out.len(), batch * image, "the output is as long as the result");
         if image == 0 {
@@ -175,11 +208,11 @@ impl Product {
             #[cfg(target_arch = "x86_64")]
             if let Some(packed) = &self.avx2 {
                 // SAFETY: `run` has checked x, `new` the CPU; `out` is of the type of the output and holds the image.
-                unsafe { packed.image(&self.rows, &self.finish, x, target) };
+                unsafe { packed.image(&self.rows, finish, x, target) };
                 continue;
             }
             // SAFETY: as above.
-            unsafe { self.image(x, target) };
+            unsafe { self.image(finish, x, target) };
         }
     }
 
@@ -188,7 +221,7 @@ impl Product {
     /// # Safety
     /// `x` is an image that the rows may read, with 4 bytes behind it; the target starts at the first pixel of the
     /// result and is writable for all of them.
-    unsafe fn image(&self, x: Image, target: Target) {
+    unsafe fn image(&self, finish: &Finish, x: Image, target: Target) {
         let pixels = self.pixels();
         let start = target.start as usize;
         let (work, sizes) = (self.multiplications() / LANES, [pixels, self.blocks.len()]);
@@ -197,7 +230,7 @@ impl Product {
             let rows = self.sources(x, pixels);
             for placed in &self.blocks[blocks] {
                 // SAFETY: as the caller promises; no two tasks write the same channels of the same pixels.
-                unsafe { self.block(placed, &rows, Target { start, ..target }) };
+                unsafe { self.block(finish, placed, &rows, Target { start, ..target }) };
             }
         });
     }
@@ -206,11 +239,11 @@ impl Product {
     ///
     /// # Safety
     /// As [`Product::image`]; the target starts at the first of the pixels.
-    unsafe fn block(&self, placed: &Placed, rows: &[*const u8], target: Target) {
+    unsafe fn block(&self, finish: &Finish, placed: &Placed, rows: &[*const u8], target: Target) {
         let &Placed { group, first, channel } = placed;
         let (weights, taps) = (&self.groups[group], self.rows.taps);
         let channels = (weights.out_channels - first).min(BLOCK);
-        let start = target.start.wrapping_add(channel * self.finish.output().bytes());
+        let start = target.start.wrapping_add(channel * finish.output().bytes());
         let pixels = rows.len() / taps;
         let tiles = pixels.div_ceil(self.tile_pixels(channels));
         for i in 0..tiles {
@@ -224,7 +257,7 @@ impl Product {
                 taps,
                 steps: weights.steps,
                 weights: weights.block(first),
-                finish: self.finish.from(channel),
+                finish: finish.from(channel),
             };
             let start = start.wrapping_add(from * target.stride);
             let target = Target { start, stride: target.stride, channels };

@@ -154,13 +154,24 @@ proptest! {
     }
 
     #[test]
-    fn transposing_twice_is_nothing(rows in 1usize..40, columns in 1usize..40, batch in 1usize..3) {
-        let x: Vec<u32> = (0..(batch * rows * columns) as u32).collect();
-        let (mut y, mut z) = (vec![0; x.len()], vec![0; x.len()]);
-        transpose(&x, rows, columns, &mut y);
-        prop_assert_eq!(y[rows - 1], ((rows - 1) * columns) as u32);
-        transpose(&y, columns, rows, &mut z);
-        prop_assert_eq!(z, x);
+    fn rows_become_columns(rows in 1usize..70, columns in 1usize..70, batch in 1usize..3) {
+        fn check<T: Copy + Default + Send + Sync + PartialEq + std::fmt::Debug>(
+            [batch, rows, columns]: [usize; 3],
+            element: fn(usize) -> T,
+        ) -> Result<(), TestCaseError> {
+            let x: Vec<T> = (0..batch * rows * columns).map(element).collect();
+            let mut y = vec![T::default(); x.len()];
+            transpose(&x, rows, columns, &mut y);
+            let image = rows * columns;
+            let from = |i: usize| i / image * image + i % rows * columns + i % image / rows;
+            let expected: Vec<T> = (0..x.len()).map(|i| x[from(i)]).collect();
+            prop_assert_eq!(y, expected);
+            Ok(())
+        }
+        let sizes = [batch, rows, columns];
+        check(sizes, |i| i as u32)?;
+        check(sizes, |i| (i * 31 % 251) as u8)?;
+        check(sizes, |i| i as i16)?;
     }
 }
 

@@ -4,23 +4,36 @@ use super::isa::Isa;
 use super::product::{Codes, Product, Written};
 use crate::vector::Loop;
 
-/// A product whose sums leave 32 bits: the channels of x are parted, and the sums over the parts, which fit, are added
-/// in f64.
+/// A product whose sums leave 32 bits: the channels of x are parted, or the weights into digits, and the sums over the
+/// parts, which fit, are added in f64.
+///
+/// Digit i of a weight counts `256^i`.
 #[derive(Clone, Debug)]
 pub struct Split {
-    /// Its groups are the parts, each with all output channels; it writes sums.
+    /// Its groups are the parts, each with all output channels of the first digit, then of the second …; it writes sums.
     parts: Product,
+    digits: usize,
     /// A wide one.
     finish: Finish,
     isa: Isa,
 }
 
 impl Split {
-    /// `parts` writes the sums of as many groups as there are parts, and `finish` is wide; that all sums over the parts
-    /// fit i32, and their own sum f64, is the caller's to prove.
-    pub fn new(parts: Product, finish: Finish, isa: Isa) -> Self {
-        assert!(parts.out_channels().is_multiple_of(finish.channels()), "whole parts");
-        Self { parts, finish, isa }
+    /// `parts` writes the sums of as many groups as there are parts, of all digits, and `finish` is wide; that all sums
+    /// over the parts fit i32, and their own sum f64, is the caller's to prove.
+    pub fn new(parts: Product, digits: usize, finish: Finish, isa: Isa) -> Self {
+        assert!(parts.out_channels().is_multiple_of(digits * finish.channels()), "whole parts");
+        Self { parts, digits, finish, isa }
+    }
+
+    /// Digit `i` of a weight: from -128 to 127, the last one what is left.
+    pub fn digit(w: i32, i: usize, digits: usize) -> i32 {
+        let (low, rest) = (((w + 128) & 255) - 128, (w + 128) >> 8);
+        match i {
+            _ if digits == 1 => w,
+            0 => low,
+            _ => Self::digit(rest, i - 1, digits - 1),
+        }
     }
 
     /// Products of one image.
@@ -45,14 +58,16 @@ impl Split {
     fn rows<'a, T>(&'a self, sums: &'a [i32], out: &'a mut [T]) -> Rows<'a, T> {
         let channels = self.finish.channels();
         assert_eq!(out.len() * self.parts.out_channels(), sums.len() * channels, "as planned");
-        Rows { sums, channels, part: self.finish.from(0), out }
+        let digits = self.digits;
+        Rows { sums, channels, digits, part: self.finish.from(0), out }
     }
 }
 
-/// The sums of pixels, `[pixels, parts, channels]`, and what they become.
+/// The sums of pixels, `[pixels, parts, digits, channels]`, and what they become.
 struct Rows<'a, T> {
     sums: &'a [i32],
     channels: usize,
+    digits: usize,
     part: Part<'a>,
     out: &'a mut [T],
 }
@@ -62,16 +77,25 @@ impl<T: Made> Loop for Rows<'_, T> {
 
     #[inline(always)]
     fn run(self) {
-        let Self { sums, channels, part, out } = self;
+        let Self { sums, channels, digits, part, out } = self;
         if out.is_empty() {
             return;
         }
         let pixel = sums.len() / (out.len() / channels);
         let mut numbers = vec![0f32; channels];
+        let mut totals = vec![0f64; channels];
         for (sums, out) in sums.chunks_exact(pixel).zip(out.chunks_exact_mut(channels)) {
-            for (c, number) in numbers.iter_mut().enumerate() {
-                let parts = sums[c..].iter().step_by(channels);
-                *number = part.real_of(c, parts.map(|&sum| f64::from(sum)).sum());
+            totals.fill(0.0);
+            for part in sums.chunks_exact(digits * channels) {
+                let mut step = 1.0;
+                for sums in part.chunks_exact(channels) {
+                    let each = totals.iter_mut().zip(sums);
+                    each.for_each(|(total, &sum)| *total += f64::from(sum) * step);
+                    step *= 256.0;
+                }
+            }
+            for (c, (number, &total)) in numbers.iter_mut().zip(&totals).enumerate() {
+                *number = part.real_of(c, total);
             }
             T::make(&numbers, part.output, out);
         }
@@ -101,5 +125,20 @@ impl Made for f32 {
     #[inline(always)]
     fn make(numbers: &[f32], _: Output, out: &mut [Self]) {
         out.copy_from_slice(numbers);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_make_the_weight() {
+        for w in -32768..=32767 {
+            let [low, high] = [0, 1].map(|i| Split::digit(w, i, 2));
+            assert_eq!(low + 256 * high, w);
+            assert!((-128..=127).contains(&low) && (-128..=128).contains(&high), "{w}");
+            assert_eq!(Split::digit(w, 0, 1), w);
+        }
     }
 }

@@ -1,4 +1,5 @@
 use super::finish::LANES;
+use super::isa::Isa;
 
 /// The width of the codes of x that weights are packed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct Weights {
     pub(super) channels: usize,
     pub(super) steps: usize,
     pub(super) packed: Vec<i8>,
+    /// What the packed weights lack: output channel, term, and the rest.
+    rests: Vec<(usize, usize, i8)>,
     sums: Vec<i64>,
     magnitudes: Vec<i64>,
 }
@@ -58,11 +61,42 @@ impl Weights {
             Element::Byte => i8::try_from(w).is_ok(),
             Element::Word => i16::try_from(w).is_ok(),
         };
-        if !w.iter().all(fits) {
-            return None;
+        w.iter().all(fits).then(|| Self::fitting(element, [out_channels, taps, channels], w, w))
+    }
+
+    /// For x of bytes and weights beyond i8, as far as two of them reach; only for instruction sets that
+    /// [`Weights::are_split_by`]. `None` where one is farther away.
+    pub fn of_two(out_channels: usize, taps: usize, channels: usize, w: &[i32]) -> Option<Self> {
+        assert_eq!(w.len(), out_channels * taps * channels, "the weights fill their shape");
+        let first: Vec<i32> = w.iter().map(|w| (*w).clamp(-128, 127)).collect();
+        let mut rests = vec![];
+        for (i, (w, first)) in w.iter().zip(&first).enumerate().filter(|(_, (a, b))| a != b) {
+            let (terms, rest) = (taps * channels, i8::try_from(w - first).ok()?);
+            rests.push((i / terms, i % terms, rest));
         }
+        let sizes = [out_channels, taps, channels];
+        Some(Self { rests, ..Self::fitting(Element::Byte, sizes, &first, w) })
+    }
+
+    /// The width of the codes of x.
+    pub fn element(&self) -> Element {
+        self.element
+    }
+
+    /// Whether a weight may be two of 8 bits at one place.
+    pub fn are_split_by(isa: Isa) -> bool {
+        isa == Isa::Avx2
+    }
+
+    /// `packed` fits the packed type; the sums are those of `w`.
+    fn fitting(
+        element: Element,
+        [out_channels, taps, channels]: [usize; 3],
+        packed: &[i32],
+        w: &[i32],
+    ) -> Self {
         let steps = channels.div_ceil(element.terms());
-        let packed = pack(element, out_channels, taps, channels, w);
+        let packed = pack(element, out_channels, taps, channels, packed);
         let terms = (taps * channels).max(1);
         let mut sums = vec![0; out_channels];
         let mut magnitudes = vec![0; out_channels];
@@ -71,7 +105,28 @@ impl Weights {
             *sum = w.iter().map(|&w| i64::from(w)).sum();
             *magnitude = w.iter().map(|&w| i64::from(w.unsigned_abs())).sum();
         }
-        Some(Self { element, out_channels, taps, channels, steps, packed, sums, magnitudes })
+        let rests = vec![];
+        Self { element, out_channels, taps, channels, steps, packed, rests, sums, magnitudes }
+    }
+
+    /// The rests of the weights of [`LANES`] output channels from `first` on and of the terms from `at` on: channel, term
+    /// and weight.
+    pub(super) fn rests(
+        &self,
+        first: usize,
+        at: usize,
+        terms: usize,
+    ) -> impl Iterator<Item = (usize, usize, i8)> {
+        let inside = move |&&(o, term, _): &&(usize, usize, i8)| {
+            (first..first + LANES).contains(&o) && (at..at + terms).contains(&term)
+        };
+        let rests = self.rests.iter().filter(inside);
+        rests.map(move |&(o, term, w)| (o - first, term - at, w))
+    }
+
+    /// Whether a weight is two of 8 bits.
+    pub(super) fn has_rests(&self) -> bool {
+        !self.rests.is_empty()
     }
 
     /// The weight of an output channel and a term (`tap · channels + channel`); 0 past the last output channel.

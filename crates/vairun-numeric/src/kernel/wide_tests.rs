@@ -61,7 +61,7 @@ fn a_sum_is_shifted_and_its_fine_bias_added_before_the_only_rounding() {
 }
 
 #[test]
-fn a_sum_that_leaves_32_bits_is_split_by_channels() {
+fn a_sum_that_leaves_32_bits_is_split_by_channels_and_digits() {
     let x: Vec<i16> = (0..PIXELS * CHANNELS + 4).map(|i| 32_767 - (i * 37 % 251) as i16).collect();
     let w: Vec<i32> = (0..OUT * CHANNELS).map(|i| 16_000 + weights(i)).collect();
     let scale = |o: usize| 1e-8 * (o + 1) as f32;
@@ -71,22 +71,28 @@ fn a_sum_that_leaves_32_bits_is_split_by_channels() {
         (0..CHANNELS).map(term).sum::<i64>() as f32 * scale(o)
     };
     let want = expected(&(0..PIXELS * OUT).map(number).collect::<Vec<_>>());
-    for isa in Isa::available() {
+    let ways = [(4, 1), (1, 2), (2, 2)];
+    let cases = Isa::available().flat_map(|isa| ways.map(|way| (isa, way)));
+    for (isa, (parts, digits)) in cases {
+        let width = CHANNELS / parts;
         let got = outputs(|output, out| {
-            let parts = (0..CHANNELS / 2).map(|part| {
-                let w: Vec<i32> =
-                    w.chunks(CHANNELS).flat_map(|w| w[2 * part..][..2].to_vec()).collect();
-                Weights::new(Element::Word, OUT, 1, 2, &w).unwrap()
+            let groups = (0..parts).map(|part| {
+                let digit = |d: usize| {
+                    let part = w.chunks(CHANNELS).flat_map(move |w| &w[width * part..][..width]);
+                    part.map(move |&w| Split::digit(w, d, digits))
+                };
+                let w: Vec<i32> = (0..digits).flat_map(digit).collect();
+                Weights::new(Element::Word, digits * OUT, 1, width, &w).unwrap()
             });
-            let count = CHANNELS / 2 * OUT;
+            let count = parts * digits * OUT;
             let sums = Finish::new(vec![0; count], vec![1.0; count], None, Output::Sums);
             let rows = Rows::matrix(PIXELS).unwrap();
-            let product = Product::new(parts.collect(), 2, rows, 0, sums, isa);
+            let product = Product::new(groups.collect(), width, rows, 0, sums, isa);
             let finish = Finish::new(vec![0; OUT], (0..OUT).map(scale).collect(), None, output);
             let finish = finish.widened(vec![1.0; OUT], vec![0.0; OUT]);
-            Split::new(product, finish, isa).run(Codes::I16(&x), CHANNELS, out, 1);
+            Split::new(product, digits, finish, isa).run(Codes::I16(&x), CHANNELS, out, 1);
         });
-        assert_eq!(got, want, "{isa}");
+        assert_eq!(got, want, "{isa}, {parts} parts, {digits} digits");
     }
 }
 

@@ -1,4 +1,5 @@
 use crate::transcendental::{exp, sigmoid, tanh};
+use crate::vector::{Loop, widest};
 
 /// What a gate does to its sum.
 ///
@@ -52,7 +53,13 @@ impl Activation {
         })
     }
 
+    /// Puts its values in the place of their arguments.
+    pub fn apply(self, x: &mut [f32]) {
+        widest(Each { activation: self, x });
+    }
+
     /// Its value at `x`; NaN stays NaN except in Relu, as in ONNX's reference.
+    #[inline(always)]
     pub fn at(self, x: f32) -> f32 {
         match self {
             Self::Relu => x.max(0.0),
@@ -70,6 +77,24 @@ impl Activation {
                 let x = f64::from(x);
                 (x.max(0.0) + libm::log1p(libm::exp(-x.abs()))) as f32
             }
+        }
+    }
+}
+
+struct Each<'a> {
+    activation: Activation,
+    x: &'a mut [f32],
+}
+
+impl Loop for Each<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        match self.activation {
+            Activation::Sigmoid => self.x.iter_mut().for_each(|x| *x = sigmoid(*x)),
+            Activation::Tanh => self.x.iter_mut().for_each(|x| *x = tanh(*x)),
+            other => self.x.iter_mut().for_each(|x| *x = other.at(*x)),
         }
     }
 }
@@ -96,6 +121,18 @@ mod tests {
         assert_eq!(next("LeakyRelu"), Activation::LeakyRelu { alpha: 0.5 });
         assert_eq!(next("HARDSIGMOID"), Activation::HardSigmoid { alpha: 3.0, beta: 0.5 });
         assert_eq!(next("elu"), Activation::Elu { alpha: 1.0 });
+    }
+
+    #[test]
+    fn many_values_are_those_at_each() {
+        let x: Vec<f32> = (-60..60).map(|i| i as f32 / 7.0).chain([f32::NAN, -0.0]).collect();
+        for name in ["sigmoid", "tanh", "elu", "softsign", "hardsigmoid"] {
+            let f = Activation::named(name, &mut [].as_slice(), &mut [].as_slice()).unwrap();
+            let mut all = x.clone();
+            f.apply(&mut all);
+            let bits = |x: f32| if x.is_nan() { u32::MAX } else { x.to_bits() };
+            assert!(all.iter().zip(&x).all(|(&y, &x)| bits(y) == bits(f.at(x))), "{name}");
+        }
     }
 
     #[test]

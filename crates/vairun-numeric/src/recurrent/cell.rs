@@ -19,8 +19,12 @@ fn add_recurrence(gates: &mut [f32], r: &[f32], rb: Option<&[f32]>, h: &[f32]) {
     }
 }
 
-fn clipped(x: f32, clip: Option<f32>) -> f32 {
-    clip.map_or(x, |clip| x.max(-clip).min(clip))
+/// The activation of sums that are cut first.
+fn activate(x: &mut [f32], activation: Activation, clip: Option<f32>) {
+    if let Some(clip) = clip {
+        x.iter_mut().for_each(|x| *x = x.max(-clip).min(clip));
+    }
+    activation.apply(x);
 }
 
 /// `h = f(W·x + R·h + b)`
@@ -39,7 +43,8 @@ impl Cell for Rnn {
 
     fn step(&self, gates: &mut [f32], r: &[f32], rb: Option<&[f32]>, h: &mut [f32], _: &mut [f32]) {
         add_recurrence(gates, r, rb, h);
-        h.iter_mut().zip(gates).for_each(|(h, x)| *h = self.f.at(clipped(*x, self.clip)));
+        activate(gates, self.f, self.clip);
+        h.copy_from_slice(gates);
     }
 }
 
@@ -68,7 +73,7 @@ impl Cell for Gru {
         let (rb_first, rb_last) =
             rb.map_or((None, None), |rb| (Some(&rb[..2 * hidden]), Some(&rb[2 * hidden..])));
         add_recurrence(first, r_first, rb_first, h);
-        first.iter_mut().for_each(|x| *x = self.f.at(clipped(*x, self.clip)));
+        activate(first, self.f, self.clip);
         let (z, reset) = first.split_at(hidden);
         if self.linear_before_reset {
             let mut product = vec![0.0; hidden];
@@ -78,8 +83,9 @@ impl Cell for Gru {
             let kept: Vec<f32> = reset.iter().zip(&*h).map(|(r, h)| r * h).collect();
             add_recurrence(last, r_last, rb_last, &kept);
         }
+        activate(last, self.g, self.clip);
         for (h, (n, z)) in h.iter_mut().zip(last.iter().zip(z)) {
-            *h = (1.0 - z) * self.g.at(clipped(*n, self.clip)) + z * *h;
+            *h = (1.0 - z) * n + z * *h;
         }
     }
 }
@@ -109,19 +115,34 @@ impl Cell for Lstm<'_> {
     fn step(&self, gates: &mut [f32], r: &[f32], rb: Option<&[f32]>, h: &mut [f32], c: &mut [f32]) {
         let n = h.len();
         add_recurrence(gates, r, rb, h);
-        let peek =
-            |gate: usize, k: usize, c: f32| self.peephole.map_or(0.0, |p| p[gate * n + k] * c);
-        for k in 0..n {
-            let before = c[k];
-            let i = self.f.at(clipped(gates[k] + peek(0, k, before), self.clip));
-            let forget = gates[2 * n + k] + peek(2, k, before);
-            let forget =
-                if self.input_forget { 1.0 - i } else { self.f.at(clipped(forget, self.clip)) };
-            let enter = self.g.at(clipped(gates[3 * n + k], self.clip));
-            c[k] = forget * before + i * enter;
-            let o = self.f.at(clipped(gates[n + k] + peek(1, k, c[k]), self.clip));
-            h[k] = o * self.h.at(c[k]);
+        let (i, rest) = gates.split_at_mut(n);
+        let (o, rest) = rest.split_at_mut(n);
+        let (forget, enter) = rest.split_at_mut(n);
+        self.gate(0, i, c);
+        match self.input_forget {
+            true => forget.iter_mut().zip(&*i).for_each(|(forget, i)| *forget = 1.0 - i),
+            false => self.gate(2, forget, c),
         }
+        activate(enter, self.g, self.clip);
+        for (c, ((forget, i), enter)) in c.iter_mut().zip(forget.iter().zip(&*i).zip(&*enter)) {
+            *c = forget * *c + i * enter;
+        }
+        self.gate(1, o, c);
+        h.copy_from_slice(c);
+        self.h.apply(h);
+        h.iter_mut().zip(&*o).for_each(|(h, o)| *h *= o);
+    }
+}
+
+impl Lstm<'_> {
+    /// A gate, `place` among those of the peephole, from its sums and the cell.
+    fn gate(&self, place: usize, x: &mut [f32], c: &[f32]) {
+        match self.peephole.map(|p| &p[place * c.len()..][..c.len()]) {
+            Some(peek) => x.iter_mut().zip(peek.iter().zip(c)).for_each(|(x, (p, c))| *x += p * c),
+            // What a peephole of zeros does to -0.
+            None => x.iter_mut().for_each(|x| *x += 0.0),
+        }
+        activate(x, self.f, self.clip);
     }
 }
 

@@ -1,3 +1,5 @@
+use crate::vector::{Loop, widest};
+
 /// Sums that run side by side.
 const LANES: usize = 16;
 
@@ -5,11 +7,28 @@ const LANES: usize = 16;
 pub(super) fn add_product(y: &mut [f32], w: &[f32], x: &[f32]) {
     assert_eq!(w.len(), y.len() * x.len(), "one weight for each pair");
     if !x.is_empty() {
-        y.iter_mut().zip(w.chunks_exact(x.len())).for_each(|(y, row)| *y += dot(row, x));
+        widest(Dots { y, w, x });
+    }
+}
+
+struct Dots<'a> {
+    y: &'a mut [f32],
+    w: &'a [f32],
+    x: &'a [f32],
+}
+
+impl Loop for Dots<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let rows = self.w.chunks_exact(self.x.len());
+        self.y.iter_mut().zip(rows).for_each(|(y, row)| *y += dot(row, self.x));
     }
 }
 
 /// `Σ a[k] · b[k]`, in an order that no machine changes.
+#[inline(always)]
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0f32; LANES];
     let (chunks_a, chunks_b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));

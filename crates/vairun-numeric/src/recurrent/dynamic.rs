@@ -4,6 +4,13 @@ use crate::contraction::{Codes, MatMulShape, Operand, matmul};
 use crate::linear::dynamic_quantize;
 use crate::qlinear::{logistic, tanh, to_float};
 use crate::spread::Spread;
+use crate::vector::{Loop, widest};
+
+/// Weights of a gate product, `[terms, 4 · hidden]`, the gates in the order i, o, f, c.
+pub trait Weights {
+    /// `[rows, 4 · hidden]`: `f32(f32(Σ (q - zero_point) · (w - zw)) · f32(scale · sw))` of codes `[rows, terms]`.
+    fn times(&self, codes: &[u8], rows: usize, scale: f32, zero_point: u8) -> Vec<f32>;
+}
 
 /// Weights as codes: `[terms, 4 · hidden]`, the gates in the order i, o, f, c.
 #[derive(Clone, Copy, Debug)]
@@ -25,11 +32,11 @@ pub struct CodedWeights<'a> {
 ///
 /// Source: `dynamic_quantize_lstm.cc`, `core/providers/cpu/rnn/uni_directional_lstm.cc` of onnxruntime 1.28.
 #[derive(Clone, Debug)]
-pub struct DynamicLstm<'a> {
+pub struct DynamicLstm<'a, W> {
     /// `[input, 4 · hidden]`
-    pub w: CodedWeights<'a>,
+    pub w: W,
     /// `[hidden, 4 · hidden]`
-    pub r: CodedWeights<'a>,
+    pub r: W,
     /// `[8 · hidden]`
     pub bias: Option<&'a [f32]>,
     /// `[3 · hidden]`: the weights of the cell in the gates i, o, f.
@@ -44,25 +51,31 @@ pub struct DynamicLstm<'a> {
     pub reverse: bool,
 }
 
-/// `rows` real rows, quantized, times the weights; `None` where the weights do not fill the shape.
-fn product(x: &[f32], rows: usize, weights: &CodedWeights) -> Vec<f32> {
-    let (codes, scale, zero_point) = dynamic_quantize(x);
-    let terms = x.len() / rows.max(1);
-    let columns = weights.codes.len() / terms.max(1);
-    let shape =
-        MatMulShape { m: rows, k: terms, n: columns, a_transposed: false, b_transposed: false };
-    let a = Operand { codes: Codes::U8(&codes), zero_points: &[zero_point.into()] };
-    let b = Operand { codes: weights.codes, zero_points: &[weights.zero_point] };
-    let sums = matmul(shape, &a, &b).expect("sums of 8-bit codes fit").into_wrapped_i32();
-    let scales: Vec<f32> = weights.scales.iter().map(|w| scale * w).collect();
-    let spread = match scales.len() {
-        1 => Spread::Tensor,
-        _ => Spread::Axis { length: columns, inner: 1 },
-    };
-    to_float(&sums, &scales, None, spread)
+impl Weights for CodedWeights<'_> {
+    fn times(&self, codes: &[u8], rows: usize, scale: f32, zero_point: u8) -> Vec<f32> {
+        let terms = codes.len() / rows.max(1);
+        let columns = self.codes.len() / terms.max(1);
+        let shape =
+            MatMulShape { m: rows, k: terms, n: columns, a_transposed: false, b_transposed: false };
+        let a = Operand { codes: Codes::U8(codes), zero_points: &[zero_point.into()] };
+        let b = Operand { codes: self.codes, zero_points: &[self.zero_point] };
+        let sums = matmul(shape, &a, &b).expect("sums of 8-bit codes fit").into_wrapped_i32();
+        let scales: Vec<f32> = self.scales.iter().map(|w| scale * w).collect();
+        let spread = match scales.len() {
+            1 => Spread::Tensor,
+            _ => Spread::Axis { length: columns, inner: 1 },
+        };
+        to_float(&sums, &scales, None, spread)
+    }
 }
 
-impl DynamicLstm<'_> {
+/// `rows` real rows, quantized, times the weights.
+fn product(x: &[f32], rows: usize, weights: &impl Weights) -> Vec<f32> {
+    let (codes, scale, zero_point) = dynamic_quantize(x);
+    weights.times(&codes, rows, scale, zero_point)
+}
+
+impl<W: Weights> DynamicLstm<'_, W> {
     /// Runs over the sequence. `h` and `c`, `[batch, hidden]`, are the states before and after; `emit(step, batch, h)`
     /// receives each hidden state; steps beyond a sequence's length have none.
     ///
@@ -100,7 +113,7 @@ impl DynamicLstm<'_> {
                     continue;
                 }
                 let (h, c) = (&mut h[states.clone()], &mut c[states.clone()]);
-                self.step(gates, bias.as_deref(), h, c);
+                widest(Step { lstm: self, gates, bias: bias.as_deref(), h, c });
                 shown[states].copy_from_slice(h);
                 emit(if self.reverse { lengths[b] - 1 - i } else { i }, b, h);
             }
@@ -120,40 +133,73 @@ impl DynamicLstm<'_> {
         let rows = (0..steps).flat_map(|i| (0..batch).map(move |b| (i, b)));
         rows.flat_map(|(i, b)| &x[place(i, b)..][..input]).copied().collect()
     }
+}
 
-    /// One step of one sequence.
-    fn step(&self, gates: &[f32], bias: Option<&[f32]>, h: &mut [f32], c: &mut [f32]) {
+/// One step of one sequence.
+struct Step<'a, W> {
+    lstm: &'a DynamicLstm<'a, W>,
+    /// `[4 · hidden]`, working memory afterwards.
+    gates: &'a mut [f32],
+    bias: Option<&'a [f32]>,
+    h: &'a mut [f32],
+    c: &'a mut [f32],
+}
+
+impl<'a, W> Loop for Step<'a, W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { lstm, gates, bias, h, c } = self;
         let n = h.len();
-        let [f, g, out] = self.activations;
-        let sum = |gate: usize, k: usize, peek: Option<(usize, f32)>| {
-            let mut x = gates[gate * n + k];
-            if let (Some(p), Some((part, c))) = (self.peephole, peek) {
-                x += p[part * n + k] * c;
-            }
-            let x = bias.map_or(x, |bias| x + bias[gate * n + k]);
-            self.clip.map_or(x, |clip| x.min(clip).max(-clip))
-        };
-        for k in 0..n {
-            let before = c[k];
-            let i = at(f, sum(0, k, Some((0, before))));
-            let forget = match self.input_forget {
-                true => 1.0 - i,
-                false => at(f, sum(2, k, Some((2, before)))),
-            };
-            let enter = at(g, sum(3, k, None));
-            c[k] = before * forget + i * enter;
-            let o = at(f, sum(1, k, Some((1, c[k]))));
-            h[k] = at(out, c[k]) * o;
+        let [f, g, out] = lstm.activations;
+        let (i, rest) = gates.split_at_mut(n);
+        let (o, rest) = rest.split_at_mut(n);
+        let (forget, enter) = rest.split_at_mut(n);
+        let part = |all: Option<&'a [f32]>, at: usize| all.map(|all| &all[at * n..][..n]);
+        let (peephole, clip) = (lstm.peephole, lstm.clip);
+        gate(i, part(peephole, 0), c, part(bias, 0), clip);
+        apply(f, i);
+        if lstm.input_forget {
+            forget.iter_mut().zip(&*i).for_each(|(forget, i)| *forget = 1.0 - i);
+        } else {
+            gate(forget, part(peephole, 2), c, part(bias, 2), clip);
+            apply(f, forget);
         }
+        gate(enter, None, c, part(bias, 3), clip);
+        apply(g, enter);
+        for (c, ((forget, i), enter)) in c.iter_mut().zip(forget.iter().zip(&*i).zip(&*enter)) {
+            *c = *c * forget + i * enter;
+        }
+        gate(o, part(peephole, 1), c, part(bias, 1), clip);
+        apply(f, o);
+        h.copy_from_slice(c);
+        apply(out, h);
+        h.iter_mut().zip(&*o).for_each(|(h, o)| *h *= o);
     }
 }
 
-/// The activation as onnxruntime approximates it.
-fn at(activation: Activation, x: f32) -> f32 {
+/// The sums of a gate: with what it sees of the cell, its bias, and cut.
+#[inline(always)]
+fn gate(x: &mut [f32], peek: Option<&[f32]>, c: &[f32], bias: Option<&[f32]>, clip: Option<f32>) {
+    if let Some(peek) = peek {
+        x.iter_mut().zip(peek.iter().zip(c)).for_each(|(x, (p, c))| *x += p * c);
+    }
+    if let Some(bias) = bias {
+        x.iter_mut().zip(bias).for_each(|(x, b)| *x += b);
+    }
+    if let Some(clip) = clip {
+        x.iter_mut().for_each(|x| *x = x.min(clip).max(-clip));
+    }
+}
+
+/// The activation of each, Sigmoid and Tanh as onnxruntime approximates them.
+#[inline(always)]
+fn apply(activation: Activation, x: &mut [f32]) {
     match activation {
-        Activation::Sigmoid => logistic(x),
-        Activation::Tanh => tanh(x),
-        other => other.at(x),
+        Activation::Sigmoid => x.iter_mut().for_each(|x| *x = logistic(*x)),
+        Activation::Tanh => x.iter_mut().for_each(|x| *x = tanh(*x)),
+        other => x.iter_mut().for_each(|x| *x = other.at(*x)),
     }
 }
 
@@ -168,7 +214,7 @@ mod tests {
 
     const IDENTITY: Activation = Activation::Affine { alpha: 1.0, beta: 0.0 };
 
-    fn lstm<'a>(bias: &'a [f32], reverse: bool) -> DynamicLstm<'a> {
+    fn lstm<'a>(bias: &'a [f32], reverse: bool) -> DynamicLstm<'a, CodedWeights<'a>> {
         let weights =
             |codes| CodedWeights { codes: Codes::I8(codes), zero_point: 0, scales: &[1.0] };
         DynamicLstm {
@@ -183,7 +229,12 @@ mod tests {
         }
     }
 
-    fn run(lstm: &DynamicLstm, x: &[f32], batch: usize, lengths: Option<&[usize]>) -> Vec<f32> {
+    fn run(
+        lstm: &DynamicLstm<CodedWeights>,
+        x: &[f32],
+        batch: usize,
+        lengths: Option<&[usize]>,
+    ) -> Vec<f32> {
         let sequence = Sequence { x, steps: x.len() / batch, batch, input: 1, lengths };
         let (mut h, mut c) = (vec![0.0; batch], vec![0.0; batch]);
         let mut seen = vec![0.0; x.len()];

@@ -12,4 +12,4 @@ mod dynamic;
 pub use activation::Activation;
 pub use cell::{Cell, Gru, Lstm, Rnn};
 pub use direction::{Direction, Sequence};
-pub use dynamic::{CodedWeights, DynamicLstm};
+pub use dynamic::{CodedWeights, DynamicLstm, Weights};

@@ -60,19 +60,28 @@ impl Case {
     }
 
     pub(crate) fn build(&self, inputs: &[Option<Value>]) -> Result<Box<dyn Operator>, BuildError> {
-        let input = |value: &Option<Value>| {
+        self.build_fixed(inputs, &[])
+    }
+
+    /// The operator of a node whose inputs `fixed` are the same in every run.
+    pub(crate) fn build_fixed(
+        &self,
+        inputs: &[Option<Value>],
+        fixed: &[usize],
+    ) -> Result<Box<dyn Operator>, BuildError> {
+        let input = |(i, value): (usize, &Option<Value>)| {
             value.as_ref().map(|value| InputSpec {
                 name: "",
                 dtype: value.dtype(),
                 constant: None,
-                fixed: false,
+                fixed: fixed.contains(&i),
             })
         };
         let spec = NodeSpec {
             name: "node",
             op: &self.op,
             attributes: &self.attributes,
-            inputs: inputs.iter().map(input).collect(),
+            inputs: inputs.iter().enumerate().map(input).collect(),
             outputs: vec![Some("y"); self.outputs],
             permissive: false,
         };

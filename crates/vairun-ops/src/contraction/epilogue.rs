@@ -18,8 +18,23 @@ pub(super) struct Epilogue<'a> {
 /// Whole numbers up to here are exact in f64.
 const EXACT: i64 = 1 << 53;
 
-/// Parts that a sum is split into at most.
-const PARTS: usize = 16;
+/// Parts of the channels and digits of the weights that a sum is split into, the cheapest first.
+const WAYS: [(usize, usize); 14] = [
+    (2, 1),
+    (3, 1),
+    (4, 1),
+    (1, 2),
+    (2, 2),
+    (3, 2),
+    (4, 2),
+    (5, 1),
+    (6, 1),
+    (7, 1),
+    (8, 1),
+    (8, 2),
+    (16, 1),
+    (16, 2),
+];
 
 impl Epilogue<'_> {
     /// For sums that fit 32 bits, and the largest result; `None` where they do not.
@@ -84,8 +99,8 @@ impl Epilogue<'_> {
         Some((finish.widened(factors, terms), largest))
     }
 
-    /// For sums that leave 32 bits, but not when taken over some of the channels of x; `weights` are
-    /// `[out_channels, taps, channels]`.
+    /// For sums that leave 32 bits, but not when taken over some of the channels of x, or over digits of the weights;
+    /// `weights` are `[out_channels, taps, channels]`.
     pub(super) fn split(
         &self,
         element: Element,
@@ -100,26 +115,40 @@ impl Epilogue<'_> {
         let (taps, out) = (rows.taps(), self.finishes.len());
         let whole = Weights::new(element, out, taps, channels, weights)?;
         let bounds = self.bounds(&[whole])?;
-        let counts = (2..=PARTS).filter(|&parts| channels.is_multiple_of(parts));
-        let (parts, add) = counts.into_iter().find_map(|parts| {
-            let width = channels / parts;
-            let part = |i: usize| {
-                let pixels = weights.chunks_exact(channels);
-                let part: Vec<i32> =
-                    pixels.flat_map(|w| &w[i * width..][..width]).copied().collect();
-                Weights::new(element, out, taps, width, &part)
-            };
-            let weights = (0..parts).map(part).collect::<Option<Vec<_>>>()?;
-            let add = self.corrections(&weights, &vec![0; parts * out])?;
-            Some((weights, add))
+        let sizes = [out, taps, channels];
+        let ways = WAYS.into_iter().filter(|(parts, _)| channels.is_multiple_of(*parts));
+        let (parts, digits, add) = ways.into_iter().find_map(|(parts, digits)| {
+            let parts = parted(element, weights, sizes, (parts, digits))?;
+            let add = self.corrections(&parts, &vec![0; parts.len() * digits * out])?;
+            Some((parts, digits, add))
         })?;
         let count = add.len();
         let sums = KernelFinish::new(add, vec![1.0; count], None, Output::Sums);
         let width = channels / parts.len();
         let product = Product::new(parts, width, rows, self.x.zero, sums, isa);
         let (finish, largest) = self.widened(vec![0; out], &bounds)?;
-        Some((Split::new(product, finish, isa), largest))
+        Some((Split::new(product, digits, finish, isa), largest))
     }
+}
+
+/// The weights of each part of the channels, `[digits · out_channels, taps, channels of a part]`.
+fn parted(
+    element: Element,
+    weights: &[i32],
+    [out, taps, channels]: [usize; 3],
+    (parts, digits): (usize, usize),
+) -> Option<Vec<Weights>> {
+    let width = channels / parts;
+    let part = |i: usize| {
+        let digit = |d: usize| {
+            let pixels = weights.chunks_exact(channels);
+            let weights = pixels.flat_map(move |w| &w[i * width..][..width]);
+            weights.map(move |&w| Split::digit(w, d, digits))
+        };
+        let part: Vec<i32> = (0..digits).flat_map(digit).collect();
+        Weights::new(element, digits * out, taps, width, &part)
+    };
+    (0..parts).map(part).collect()
 }
 
 /// A product of -0 plus 0 would be 0: channels without a bias are left alone by -0.

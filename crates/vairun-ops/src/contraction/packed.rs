@@ -1,6 +1,7 @@
 use vairun_numeric::contraction::ConvGeometry;
 use vairun_numeric::kernel::{
-    Codes, Depthwise, Element, Isa, Output, Product, Rows, Split, Weights, Written,
+    Codes, Depthwise, Element, Finish as KernelFinish, Isa, Output, Product, Rows, Split, Weights,
+    Written,
 };
 use vairun_tensor::Tensor;
 
@@ -91,6 +92,33 @@ impl Packed {
             }
             Kernel::Split(split) => split.run(x, self.channels, out, self.batch),
             Kernel::Depthwise(depthwise) => depthwise.run(x, out, self.batch),
+        }
+    }
+
+    /// The same weights for a matrix x of so many rows; `None` where this is no plain matrix product.
+    pub(crate) fn of_rows(&self, rows: usize) -> Option<Self> {
+        let Kernel::Product(product) = &self.kernel else { return None };
+        let kernel = Kernel::Product(product.of_rows(rows)?);
+        let shape = vec![rows, *self.shape.last()?];
+        Some(Self { kernel, shape, ..*self })
+    }
+
+    /// As [`Packed::run`], of one that was packed for its sums; they end as `finish` says.
+    ///
+    /// # Panics
+    /// As there, and where it was packed for another output.
+    pub(crate) fn run_with(&self, finish: &KernelFinish, x: Codes, out: Written) {
+        match &self.kernel {
+            Kernel::Product(product) => {
+                let stride = product.out_channels();
+                product.run_with(finish, x, self.channels, out, stride, self.batch);
+            }
+            Kernel::Depthwise(depthwise) => {
+                let mut sums = vec![0; self.shape.iter().product()];
+                depthwise.run(x, Written::I32(&mut sums), self.batch);
+                finish.apply(&sums, out);
+            }
+            Kernel::Split(_) => panic!("sums are not split"),
         }
     }
 }
@@ -308,13 +336,10 @@ impl Plan<'_> {
         shape: Vec<usize>,
     ) -> Option<Packed> {
         let out = out_channels(&groups, &rows, channels)?;
-        let fits_byte = groups.iter().flatten().all(|&w| i8::try_from(w).is_ok());
-        let element = if fits_byte { self.x.element } else { Element::Word };
+        let depthwise = channels == 1 && out == 1 && groups.len() > 1;
         let zero = self.x.zero;
-        let weights: Vec<Weights> = groups
-            .iter()
-            .map(|group| Weights::new(element, out, rows.taps(), channels, group))
-            .collect::<Option<_>>()?;
+        let weights = self.weights(&groups, [out, rows.taps(), channels], depthwise)?;
+        let element = weights[0].element();
         let scales: Vec<f32> =
             (0..out * groups.len()).map(|o| self.scale(w_scale(o))).collect::<Option<_>>()?;
         let finishes = match self.rule {
@@ -323,7 +348,6 @@ impl Plan<'_> {
         };
         let wraps = matches!(self.rule, Rule::Codes { .. });
         let epilogue = Epilogue { x: self.x, finishes: &finishes, output: self.output, wraps };
-        let depthwise = channels == 1 && out == 1 && groups.len() > 1;
         let (kernel, largest) = match epilogue.whole(&weights) {
             Some((finish, largest)) if depthwise => {
                 let weights = groups.concat();
@@ -342,6 +366,24 @@ impl Plan<'_> {
         };
         let channels = channels * groups.len();
         Some(Packed { kernel, element, shape, batch, channels, largest })
+    }
+
+    /// The packed weights of the groups, in the narrowest form that holds them.
+    fn weights(
+        &self,
+        groups: &[Vec<i32>],
+        [out, taps, channels]: [usize; 3],
+        depthwise: bool,
+    ) -> Option<Vec<Weights>> {
+        let all = |w: &dyn Fn(&[i32]) -> Option<Weights>| groups.iter().map(|g| w(g)).collect();
+        let plain = |element| all(&|group| Weights::new(element, out, taps, channels, group));
+        let bytes = self.x.element == Element::Byte;
+        if !groups.iter().flatten().all(|&w| i8::try_from(w).is_ok()) {
+            let split = bytes && !depthwise && Weights::are_split_by(self.isa);
+            let two = || all(&|group| Weights::of_two(out, taps, channels, group));
+            return split.then(two).flatten().or_else(|| plain(Element::Word));
+        }
+        plain(self.x.element)
     }
 
     /// `f32(sx · sw) · alpha`, by the rule of `Side::product`.

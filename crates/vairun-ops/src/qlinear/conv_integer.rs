@@ -19,13 +19,13 @@ use vairun_tensor::{DType, Tensor};
 
 use super::codes::CODES;
 use super::kept::Kept;
-use super::sums::{Lines, Side, conv};
+use super::sums::{Lines, Side, conv, scaled_conv};
 use crate::attrs::Attrs;
 use crate::common::{LATEST, one};
 use crate::contraction::WindowAttributes;
 use crate::def::{Grade, OpDef};
 use crate::error::{BuildError, OpError};
-use crate::operator::{Context, Inputs, Operator, Outputs};
+use crate::operator::{Context, Inputs, Operator, Outputs, Sums};
 use crate::spec::NodeSpec;
 
 /// `ConvInteger`.
@@ -49,12 +49,29 @@ fn build(spec: &NodeSpec, attrs: &Attrs) -> Result<Box<dyn Operator>, BuildError
     Ok(Box::new(ConvInteger { windows: WindowAttributes::read(attrs)?, kept }))
 }
 
+fn sides(inputs: &Inputs) -> Result<(Side<'_>, Side<'_>), OpError> {
+    let (x, w) = (inputs.tensor(0, "x")?, inputs.tensor(1, "w")?);
+    let lines = Lines::Channels(w.shape().first().copied().unwrap_or(0));
+    let x = Side::new(x, "x", inputs.optional(2)?, "x_zero_point", Lines::One)?;
+    let w = Side::new(w, "w", inputs.optional(3)?, "w_zero_point", lines)?;
+    Ok((x, w))
+}
+
+impl Sums for ConvInteger {
+    fn scaled(
+        &self,
+        inputs: &Inputs,
+        scale: &Tensor,
+        bias: Option<&Tensor>,
+    ) -> Result<Option<Tensor>, OpError> {
+        let (x, w) = sides(inputs)?;
+        scaled_conv(&self.windows, &self.kept, (&x, &w), (scale, bias))
+    }
+}
+
 impl Operator for ConvInteger {
     fn run(&self, inputs: Inputs, _: &mut dyn Context) -> Result<Outputs, OpError> {
-        let (x, w) = (inputs.tensor(0, "x")?, inputs.tensor(1, "w")?);
-        let lines = Lines::Channels(w.shape().first().copied().unwrap_or(0));
-        let x = Side::new(x, "x", inputs.optional(2)?, "x_zero_point", Lines::One)?;
-        let w = Side::new(w, "w", inputs.optional(3)?, "w_zero_point", lines)?;
+        let (x, w) = sides(&inputs)?;
         let (shape, sums) = conv(&self.windows, &self.kept, &x, &w)?;
         one(Tensor::new(&shape, sums)?)
     }
@@ -64,6 +81,10 @@ impl Operator for ConvInteger {
             CODES.check(inputs, index, name)?;
         }
         Ok(vec![Some(DType::I32)])
+    }
+
+    fn sums(&self) -> Option<&dyn Sums> {
+        Some(self)
     }
 }
 

@@ -23,12 +23,14 @@
 //! Source: `dynamic_quantize_lstm.cc` of onnxruntime 1.28. Vectors: `testdata/ops/qlinear`.
 
 use vairun_numeric::contraction::Codes;
-use vairun_numeric::recurrent::{CodedWeights, DynamicLstm, Sequence};
+use vairun_numeric::recurrent::{CodedWeights, DynamicLstm, Sequence, Weights};
 use vairun_tensor::{DType, Tensor};
 
 use super::codes::{CODES, SCALE};
+use super::kept::{Kept, Scaling};
 use crate::attrs::Attrs;
 use crate::common::types::other_type;
+use crate::contraction::Matrix;
 use crate::def::{Grade, OpDef};
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
@@ -50,13 +52,17 @@ pub static DEF: OpDef = OpDef {
 struct DynamicQuantizeLstm {
     attributes: Attributes,
     input_forget: bool,
+    /// W and R of each direction, packed.
+    kept: Vec<[Kept; 2]>,
 }
 
 fn build(spec: &NodeSpec, attrs: &Attrs) -> Result<Box<dyn Operator>, BuildError> {
     spec.expect_inputs(12..=12)?;
     let attributes = Attributes::read(attrs, &["Sigmoid", "Tanh", "Tanh"])?;
     let input_forget = attrs.flag("input_forget")?.unwrap_or(false);
-    Ok(Box::new(DynamicQuantizeLstm { attributes, input_forget }))
+    let kept = || [Kept::new(spec, &[1, 9]), Kept::new(spec, &[2, 11])];
+    let kept = attributes.reverse.iter().map(|_| kept()).collect();
+    Ok(Box::new(DynamicQuantizeLstm { attributes, input_forget, kept }))
 }
 
 impl Operator for DynamicQuantizeLstm {
@@ -70,7 +76,7 @@ impl Operator for DynamicQuantizeLstm {
         let lengths = lengths(&inputs, &sizes)?;
         let mut h = sizes.initial(optional(&inputs, 5, "initial_h", &sizes.state_shape())?);
         let mut c = sizes.initial(optional(&inputs, 6, "initial_c", &sizes.state_shape())?);
-        let x = sizes.steps_first(inputs.tensor(0, "X")?.as_slice::<f32>()?.to_vec());
+        let x = sizes.steps_first(inputs.tensor(0, "X")?.as_slice::<f32>()?.into());
         let sequence = Sequence {
             x: &x,
             steps: sizes.steps,
@@ -85,8 +91,8 @@ impl Operator for DynamicQuantizeLstm {
                 unreachable!("read as three")
             };
             let lstm = DynamicLstm {
-                w: w.direction(d)?,
-                r: r.direction(d)?,
+                w: w.direction(d, &self.kept[d][0])?,
+                r: r.direction(d, &self.kept[d][1])?,
                 bias: bias.as_ref().map(|bias| &bias[d * 8 * hidden..][..8 * hidden]),
                 peephole: peephole.as_ref().map(|p| &p[d * 3 * hidden..][..3 * hidden]),
                 activations: [f, g, out],
@@ -207,7 +213,7 @@ impl<'a> Coded<'a> {
         })
     }
 
-    fn direction(&self, d: usize) -> Result<CodedWeights<'a>, OpError> {
+    fn direction(&self, d: usize, kept: &'a Kept) -> Result<Direction<'a>, OpError> {
         let range = d * self.length..(d + 1) * self.length;
         let codes = match self.codes.dtype() {
             DType::I8 => Codes::I8(&self.codes.as_slice()?[range]),
@@ -215,7 +221,32 @@ impl<'a> Coded<'a> {
         };
         let each = self.scales.len() / self.directions;
         let scales = &self.scales[d * each..][..each];
-        Ok(CodedWeights { codes, zero_point: self.zero_points[d], scales })
+        let plain = CodedWeights { codes, zero_point: self.zero_points[d], scales };
+        Ok(Direction { plain, kept })
+    }
+}
+
+/// Weights of one direction: packed, or as they are where the kernels cannot take them.
+struct Direction<'a> {
+    plain: CodedWeights<'a>,
+    kept: &'a Kept,
+}
+
+impl Weights for Direction<'_> {
+    fn times(&self, codes: &[u8], rows: usize, scale: f32, zero_point: u8) -> Vec<f32> {
+        let terms = codes.len() / rows.max(1);
+        let columns = self.plain.codes.len() / terms.max(1);
+        let matrix = Matrix { m: rows, k: terms, n: columns, transposed: false };
+        let scales: Vec<f32> = self.plain.scales.iter().map(|w| scale * w).collect();
+        let weights = || match self.plain.codes {
+            Codes::I8(codes) => Tensor::new(&[terms, columns], codes.to_vec()).ok(),
+            Codes::U8(codes) => Tensor::new(&[terms, columns], codes.to_vec()).ok(),
+            _ => None,
+        };
+        let weights = || Some((weights()?, vec![self.plain.zero_point]));
+        let scaling = Scaling { scales: &scales, bias: None };
+        let packed = self.kept.rows(&matrix, (codes, zero_point), weights, scaling);
+        packed.unwrap_or_else(|| self.plain.times(codes, rows, scale, zero_point))
     }
 }
 
@@ -225,6 +256,7 @@ mod tests {
 
     use super::*;
     use crate::common::testing::{Case, assert_tensor, floats, node_in, tensor};
+    use crate::operator::NoBodies;
 
     fn inputs(w_zero: Tensor) -> Vec<Option<Value>> {
         let some = |tensor: Tensor| Some(Value::from(tensor));
@@ -239,6 +271,41 @@ mod tests {
         inputs[10] = some(floats(&[1, 4], &[1.0; 4]));
         inputs[11] = some(tensor(&[1], &[0i8]));
         inputs
+    }
+
+    #[test]
+    fn packed_weights_give_what_plain_ones_do() {
+        let case = node_in(DEF.names[0]).text("direction", "bidirectional").outputs(3);
+        let number = |i: usize| (i * 7919 % 1013) as f32 / 500.0 - 1.0;
+        let code = |i: usize| (i * 31 % 255) as i8;
+        let codes = |shape: &[usize]| {
+            tensor(shape, &(0..shape.iter().product()).map(code).collect::<Vec<_>>())
+        };
+        let reals = |shape: &[usize]| {
+            floats(shape, &(0..shape.iter().product()).map(number).collect::<Vec<_>>())
+        };
+        let some = |tensor: Tensor| Some(Value::from(tensor));
+        let mut kept = None;
+        // Steps vary: other rows on the same weights.
+        for (steps, batch) in [(3, 2), (5, 2), (1, 1), (4, 3)] {
+            let mut inputs = vec![None; 12];
+            inputs[0] = some(reals(&[steps, batch, 9]));
+            inputs[1] = some(codes(&[2, 9, 4 * 7]));
+            inputs[2] = some(codes(&[2, 7, 4 * 7]));
+            inputs[3] = some(reals(&[2, 8 * 7]));
+            inputs[7] = some(reals(&[2, 3 * 7]));
+            inputs[8] = some(floats(&[2], &[0.01, 0.02]));
+            inputs[9] = some(tensor(&[2], &[0i8, 3]));
+            inputs[10] = some(floats(&[2], &[0.015, 0.01]));
+            inputs[11] = some(tensor(&[2], &[-5i8, 0]));
+            let plain = case.try_run_values(inputs.clone()).unwrap();
+            let build = || case.build_fixed(&inputs, &[1, 2, 9, 11]).unwrap();
+            let operator = kept.get_or_insert_with(build);
+            let packed = operator.run(Inputs::new(inputs), &mut NoBodies).unwrap();
+            for (plain, packed) in plain.iter().zip(&packed) {
+                assert_tensor(packed.as_tensor().unwrap(), plain.as_tensor().unwrap());
+            }
+        }
     }
 
     fn linear() -> Case {

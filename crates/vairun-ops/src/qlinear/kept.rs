@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use vairun_numeric::contraction::ConvGeometry;
-use vairun_numeric::kernel::{Codes, Element, Isa, Output, Written, transpose};
+use vairun_numeric::kernel::{Codes, Element, Finish, Isa, Output, Written, transpose};
 use vairun_tensor::{DType, Tensor};
 
 use super::sums::Side;
@@ -34,8 +34,40 @@ const SLACK: usize = 64;
 struct Summing {
     packed: Packed,
     /// `Σ (w - zw)` of each output channel.
-    weights: Vec<i32>,
+    weights: Arc<[i32]>,
 }
+
+/// What sums become as real numbers: `f32(f32(sum) · scale) (+ bias)`, one scale, or one for each output channel.
+#[derive(Clone, Copy)]
+pub(super) struct Scaling<'a> {
+    pub(super) scales: &'a [f32],
+    pub(super) bias: Option<&'a [f32]>,
+}
+
+/// What a contraction gives: the sums, or real numbers.
+pub(super) trait Number: Copy + Default + Send + Sync {
+    const OUTPUT: Output;
+    fn written(out: &mut [Self]) -> Written<'_>;
+}
+
+impl Number for i32 {
+    const OUTPUT: Output = Output::Sums;
+
+    fn written(out: &mut [Self]) -> Written<'_> {
+        Written::I32(out)
+    }
+}
+
+impl Number for f32 {
+    const OUTPUT: Output = Output::Real;
+
+    fn written(out: &mut [Self]) -> Written<'_> {
+        Written::F32(out)
+    }
+}
+
+/// Of sums that stay sums.
+const UNSCALED: Scaling = Scaling { scales: &[1.0], bias: None };
 
 impl Kept {
     /// For a node whose weights, and what they come with, are the inputs `weights`.
@@ -47,69 +79,114 @@ impl Kept {
 
     /// The sums of a matrix product, `[m, n]`; `None` where the kernels cannot do it.
     pub(super) fn matrix(&self, matrix: &Matrix, a: &Side, b: &Side) -> Option<Vec<i32>> {
-        let &Matrix { m, k, n, .. } = matrix;
-        let summing = self.ready(
-            &[m, k],
-            || {
-                let x = input(vec![m, k]);
-                coded(b).matrix(&x, matrix, &[m, n], Output::Sums, self.isa)
-            },
-            b,
-            if matrix.transposed { (n, 1) } else { (n, n) },
-        )?;
-        let x = stored(a.codes)?;
-        let mut sums = vec![0; m * n];
-        summing.run(&x, &mut sums);
+        if a.zero_points.len() == 1 {
+            return self.scaled_matrix(matrix, a, b, UNSCALED);
+        }
+        let summing = self.columns(matrix, || Some((b.codes.clone(), b.zero_points.clone())))?;
+        let mut sums = summing.run(&stored(a.codes)?, 0, UNSCALED, matrix.m * matrix.n);
         let zeros = stored_zeros(a);
-        for (row, &zero) in sums.chunks_exact_mut(n).zip(zeros.iter().cycle()) {
+        for (row, &zero) in sums.chunks_exact_mut(matrix.n).zip(zeros.iter().cycle()) {
             take_away(row, &summing.weights, zero);
         }
         Some(sums)
     }
 
+    /// A matrix product as sums or real numbers, `[m, n]`; `None` where the kernels cannot do it.
+    pub(super) fn scaled_matrix<T: Number>(
+        &self,
+        matrix: &Matrix,
+        a: &Side,
+        b: &Side,
+        scaling: Scaling,
+    ) -> Option<Vec<T>> {
+        let &[zero] = &stored_zeros(a)[..] else { return None };
+        let summing = self.columns(matrix, || Some((b.codes.clone(), b.zero_points.clone())))?;
+        Some(summing.run(&stored(a.codes)?, zero, scaling, matrix.m * matrix.n))
+    }
+
+    /// Rows of uint8 codes times a matrix of weights, which `weights` gives with its zero points where they are not
+    /// packed yet, as real numbers.
+    pub(super) fn rows(
+        &self,
+        matrix: &Matrix,
+        (codes, zero): (&[u8], u8),
+        weights: impl FnOnce() -> Option<(Tensor, Vec<i32>)>,
+        scaling: Scaling,
+    ) -> Option<Vec<f32>> {
+        let summing = self.columns(matrix, weights)?;
+        let mut x = Vec::with_capacity(codes.len() + SLACK);
+        x.extend_from_slice(codes);
+        x.resize(codes.len() + SLACK, 0);
+        Some(summing.run(&x, zero.into(), scaling, matrix.m * matrix.n))
+    }
+
     /// The sums of a convolution, `[batch, out_channels, …]`; `None` where the kernels cannot do it.
     pub(super) fn conv(&self, geometry: &ConvGeometry, x: &Side, w: &Side) -> Option<Vec<i32>> {
-        let padded = padded(geometry)?;
-        let summing = self.ready(
-            x.codes.shape(),
-            || {
-                let x = input(x.codes.shape().to_vec());
-                coded(w).sums(&x, &padded, self.isa)
-            },
-            w,
-            (geometry.out_channels, 1),
-        )?;
+        self.scaled_conv(geometry, x, w, UNSCALED)
+    }
+
+    /// A convolution as sums or real numbers, `[batch, out_channels, …]`; `None` where the kernels cannot do it.
+    pub(super) fn scaled_conv<T: Number>(
+        &self,
+        geometry: &ConvGeometry,
+        x: &Side,
+        w: &Side,
+        scaling: Scaling,
+    ) -> Option<Vec<T>> {
+        let padded = padded(geometry).filter(|_| !w.codes.is_empty())?;
+        let channels = geometry.out_channels;
+        let summing = self.ready(x.codes.shape(), |_| {
+            let x = input(x.codes.shape().to_vec());
+            let packed = coded(w.codes, &w.zero_points).sums(&x, &padded, self.isa)?;
+            Some(Summing { packed, weights: totals(w.codes, &w.zero_points, (channels, 1))? })
+        })?;
         let &[zero] = &stored_zeros(x)[..] else { return None };
         let x = laid_out(geometry, &padded, &stored(x.codes)?, u8::try_from(zero).ok()?);
         let pixels: usize = geometry.output()?.iter().product();
-        let channels = geometry.out_channels;
-        let mut sums = vec![0; geometry.batch * pixels * channels];
-        summing.run(&x, &mut sums);
-        sums.chunks_exact_mut(channels).for_each(|row| take_away(row, &summing.weights, zero));
-        let mut out = vec![0; sums.len()];
-        transpose(&sums, pixels, channels, &mut out);
+        let last: Vec<T> = summing.run(&x, zero, scaling, geometry.batch * pixels * channels);
+        if pixels == 1 || channels == 1 {
+            return Some(last);
+        }
+        let mut out = vec![T::default(); last.len()];
+        transpose(&last, pixels, channels, &mut out);
         Some(out)
     }
 
-    /// The weights for an x of a shape, packed at the first time; `along` are the output channels, and how far the
-    /// weights of one are apart.
+    /// The weights `[k, n]`, or `[n, k]` where they are transposed, for m rows.
+    fn columns(
+        &self,
+        matrix: &Matrix,
+        weights: impl FnOnce() -> Option<(Tensor, Vec<i32>)>,
+    ) -> Option<Arc<Summing>> {
+        let &Matrix { m, k, n, transposed } = matrix;
+        self.ready(&[m, k], |others| {
+            let known = others.iter().find_map(|(_, summing)| summing.as_ref());
+            if let Some(Summing { packed, weights }) = known.map(Arc::as_ref) {
+                return Some(Summing { packed: packed.of_rows(m)?, weights: weights.clone() });
+            }
+            let (codes, zero_points) = weights().filter(|(codes, _)| !codes.is_empty())?;
+            let (x, shape) = (input(vec![m, k]), [m, n]);
+            let packed = coded(&codes, &zero_points);
+            let packed = packed.matrix(&x, matrix, &shape, Output::Sums, self.isa)?;
+            let along = if transposed { (n, 1) } else { (n, n) };
+            Some(Summing { packed, weights: totals(&codes, &zero_points, along)? })
+        })
+    }
+
+    /// The weights for an x of a shape, made at the first time; `make` sees those for other shapes.
     fn ready(
         &self,
         shape: &[usize],
-        pack: impl FnOnce() -> Option<Packed>,
-        w: &Side,
-        along: (usize, usize),
+        make: impl FnOnce(&[Ready]) -> Option<Summing>,
     ) -> Option<Arc<Summing>> {
-        if !self.fixed || shape.contains(&0) || w.codes.is_empty() {
+        if !self.fixed || shape.contains(&0) {
             return None;
         }
-        let lock = || self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, ready)) = lock().iter().find(|(other, _)| other == shape) {
+        let mut kept = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, ready)) = kept.iter().find(|(other, _)| other == shape) {
             return ready.clone();
         }
-        let summing = || Some(Arc::new(Summing { packed: pack()?, weights: totals(w, along)? }));
-        let ready = summing();
-        let mut kept = lock();
+        let ready = make(&kept).map(Arc::new);
         if kept.len() == KEPT {
             kept.remove(0);
         }
@@ -119,14 +196,20 @@ impl Kept {
 }
 
 impl Summing {
-    fn run(&self, x: &[u8], sums: &mut [i32]) {
+    /// The result for stored codes, whose zero is the code `zero`.
+    fn run<T: Number>(&self, x: &[u8], zero: i32, scaling: Scaling, length: usize) -> Vec<T> {
+        let Scaling { scales, bias } = scaling;
+        let finish = Finish::of_zero(&self.weights, zero, scales, bias, T::OUTPUT);
+        let mut out = vec![T::default(); length];
+        let written = T::written(&mut out);
         match self.packed.element() {
-            Element::Byte => self.packed.run(Codes::U8(x), Written::I32(sums)),
+            Element::Byte => self.packed.run_with(&finish, Codes::U8(x), written),
             Element::Word => {
                 let words: Vec<i16> = x.iter().map(|&x| x.into()).collect();
-                self.packed.run(Codes::I16(&words), Written::I32(sums));
+                self.packed.run_with(&finish, Codes::I16(&words), written);
             }
         }
+        out
     }
 }
 
@@ -142,21 +225,25 @@ fn input(shape: Vec<usize>) -> PackedInput {
     PackedInput { shape, element: Element::Byte, scale: 1.0, zero: 0, range: (0, 255) }
 }
 
-fn coded<'a>(w: &'a Side) -> CodedWeights<'a> {
-    CodedWeights { codes: w.codes, zero_points: &w.zero_points, scales: &[1.0], bias: None }
+fn coded<'a>(codes: &'a Tensor, zero_points: &'a [i32]) -> CodedWeights<'a> {
+    CodedWeights { codes, zero_points, scales: &[1.0], bias: None }
 }
 
 /// `Σ (w - zw)` of each of `count` output channels, whose weights lie in runs of one channel each, or, where they are
 /// `count` apart, next to each other.
-fn totals(w: &Side, (count, apart): (usize, usize)) -> Option<Vec<i32>> {
-    let codes = integers(w.codes)?;
+fn totals(
+    codes: &Tensor,
+    zero_points: &[i32],
+    (count, apart): (usize, usize),
+) -> Option<Arc<[i32]>> {
+    let codes = integers(codes)?;
     let terms = codes.len() / count;
     let total = |o: usize| {
         let sum: i32 = match apart {
             1 => codes[o * terms..][..terms].iter().sum(),
             _ => codes[o..].iter().step_by(apart).sum(),
         };
-        let zero = w.zero_points[if w.zero_points.len() == 1 { 0 } else { o }];
+        let zero = zero_points[if zero_points.len() == 1 { 0 } else { o }];
         sum.wrapping_sub(zero.wrapping_mul(terms as i32))
     };
     Some((0..count).map(total).collect())

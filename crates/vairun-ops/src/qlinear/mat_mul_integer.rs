@@ -16,13 +16,13 @@ use vairun_tensor::{DType, Tensor};
 
 use super::codes::CODES;
 use super::kept::Kept;
-use super::sums::{Lines, Side, matmul};
+use super::sums::{Lines, Side, matmul, scaled_matmul};
 use crate::attrs::Attrs;
 use crate::common::{LATEST, one};
 use crate::contraction::matmul::Shapes;
 use crate::def::{Grade, OpDef};
 use crate::error::{BuildError, OpError};
-use crate::operator::{Context, Inputs, Operator, Outputs};
+use crate::operator::{Context, Inputs, Operator, Outputs, Sums};
 use crate::spec::NodeSpec;
 
 /// `MatMulInteger`.
@@ -42,13 +42,30 @@ fn build(spec: &NodeSpec, _: &Attrs) -> Result<Box<dyn Operator>, BuildError> {
     Ok(Box::new(MatMulInteger(Kept::new(spec, &[1, 3]))))
 }
 
+fn sides(inputs: &Inputs) -> Result<(Shapes, Side<'_>, Side<'_>), OpError> {
+    let (a, b) = (inputs.tensor(0, "A")?, inputs.tensor(1, "B")?);
+    let shapes = Shapes::new(a.shape(), b.shape())?;
+    let (rows, columns) = (Lines::Rows(shapes.m), Lines::Columns(shapes.n));
+    let a = Side::new(a, "A", inputs.optional(2)?, "a_zero_point", rows)?;
+    let b = Side::new(b, "B", inputs.optional(3)?, "b_zero_point", columns)?;
+    Ok((shapes, a, b))
+}
+
+impl Sums for MatMulInteger {
+    fn scaled(
+        &self,
+        inputs: &Inputs,
+        scale: &Tensor,
+        bias: Option<&Tensor>,
+    ) -> Result<Option<Tensor>, OpError> {
+        let (shapes, a, b) = sides(inputs)?;
+        scaled_matmul(&shapes, &self.0, (&a, &b), (scale, bias))
+    }
+}
+
 impl Operator for MatMulInteger {
     fn run(&self, inputs: Inputs, _: &mut dyn Context) -> Result<Outputs, OpError> {
-        let (a, b) = (inputs.tensor(0, "A")?, inputs.tensor(1, "B")?);
-        let shapes = Shapes::new(a.shape(), b.shape())?;
-        let (rows, columns) = (Lines::Rows(shapes.m), Lines::Columns(shapes.n));
-        let a = Side::new(a, "A", inputs.optional(2)?, "a_zero_point", rows)?;
-        let b = Side::new(b, "B", inputs.optional(3)?, "b_zero_point", columns)?;
+        let (shapes, a, b) = sides(&inputs)?;
         one(Tensor::new(&shapes.shape, matmul(&shapes, &self.0, &a, &b)?)?)
     }
 
@@ -57,6 +74,10 @@ impl Operator for MatMulInteger {
             CODES.check(inputs, index, name)?;
         }
         Ok(vec![Some(DType::I32)])
+    }
+
+    fn sums(&self) -> Option<&dyn Sums> {
+        Some(self)
     }
 }
 

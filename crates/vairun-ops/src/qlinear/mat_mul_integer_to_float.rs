@@ -18,8 +18,8 @@ use vairun_numeric::spread::Spread;
 use vairun_tensor::{DType, Tensor};
 
 use super::codes::{CODES, SCALE, scalar_scale};
-use super::kept::Kept;
-use super::sums::{Lines, Side, matmul};
+use super::kept::{Kept, Scaling};
+use super::sums::{Lines, Side, matmul, scaled_tall};
 use crate::attrs::Attrs;
 use crate::common::one;
 use crate::contraction::matmul::Shapes;
@@ -94,6 +94,10 @@ impl Columns<'_> {
         let scale: Vec<f32> =
             scales(self.scale, "b_scale")?.iter().map(|b_scale| a_scale * b_scale).collect();
         let bias = self.bias(n)?;
+        let scaling = Scaling { scales: &scale, bias };
+        if let Some(y) = scaled_tall(&shapes, self.kept, a, &b, scaling) {
+            return Ok(Tensor::new(&shapes.shape, y)?);
+        }
         let sums = matmul(&shapes, self.kept, a, &b)?;
         let y = if bias.is_none() && scale.len() == 1 {
             to_float(&sums, &scale, None, Spread::Tensor)

@@ -1,10 +1,10 @@
 //! Exact integer sums of 8-bit codes less their zero points, as int32: the first step of every contraction here.
 
-use vairun_numeric::contraction::{self, Codes, MatMulShape, Operand};
+use vairun_numeric::contraction::{self, Codes, ConvGeometry, MatMulShape, Operand};
 use vairun_tensor::{DType, Tensor};
 
 use super::codes::CODES;
-use super::kept::Kept;
+use super::kept::{Kept, Scaling};
 use crate::common::types::other_type;
 use crate::contraction::conv::output_shape;
 use crate::contraction::matmul::{Shapes, Tasks};
@@ -94,6 +94,36 @@ pub(super) fn conv(
     x: &Side,
     w: &Side,
 ) -> Result<(Vec<usize>, Vec<i32>), OpError> {
+    let (geometry, shape) = geometry(attributes, x, w)?;
+    if let Some(sums) = kept.conv(&geometry, x, w) {
+        return Ok((shape, sums));
+    }
+    let too_large = || OpError::TooLarge(x.codes.shape().to_vec());
+    let sums = contraction::conv(&geometry, &x.operand()?, &w.operand()?).ok_or_else(too_large)?;
+    Ok((shape, sums.into_wrapped_i32()))
+}
+
+/// A convolution as real numbers, by packed weights alone.
+pub(super) fn scaled_conv(
+    attributes: &WindowAttributes,
+    kept: &Kept,
+    (x, w): (&Side, &Side),
+    (scale, bias): (&Tensor, Option<&Tensor>),
+) -> Result<Option<Tensor>, OpError> {
+    let (geometry, shape) = geometry(attributes, x, w)?;
+    let Some(scaling) = Channels::of(&shape, 1).and_then(|c| c.scaling(scale, bias)) else {
+        return Ok(None);
+    };
+    let y: Option<Vec<f32>> = kept.scaled_conv(&geometry, x, w, scaling.borrowed());
+    Ok(y.map(|y| Tensor::new(&shape, y)).transpose()?)
+}
+
+/// The sizes of a convolution and the shape of its result.
+fn geometry(
+    attributes: &WindowAttributes,
+    x: &Side,
+    w: &Side,
+) -> Result<(ConvGeometry, Vec<usize>), OpError> {
     let geometry = attributes.conv(x.codes.shape(), w.codes.shape())?;
     let Some(geometry) = geometry else {
         return Err(OpError::Value {
@@ -104,11 +134,84 @@ pub(super) fn conv(
     };
     let too_large = || OpError::TooLarge(x.codes.shape().to_vec());
     let shape = output_shape(&geometry, false)?.ok_or_else(too_large)?;
-    if let Some(sums) = kept.conv(&geometry, x, w) {
-        return Ok((shape, sums));
+    Ok((geometry, shape))
+}
+
+/// The output channels of a result.
+struct Channels {
+    count: usize,
+    /// Dimensions of the result, and those after the channels.
+    rank: usize,
+    after: usize,
+}
+
+/// The scales and biases of channels.
+struct Scales {
+    scales: Vec<f32>,
+    bias: Option<Vec<f32>>,
+}
+
+impl Channels {
+    fn of(shape: &[usize], axis: usize) -> Option<Self> {
+        let count = *shape.get(axis)?;
+        Some(Self { count, rank: shape.len(), after: shape.len() - axis - 1 })
     }
-    let sums = contraction::conv(&geometry, &x.operand()?, &w.operand()?).ok_or_else(too_large)?;
-    Ok((shape, sums.into_wrapped_i32()))
+
+    /// A parameter that broadcasts along the channels, or as one number.
+    fn parameter(&self, tensor: &Tensor) -> Option<Vec<f32>> {
+        let numbers = tensor.as_slice::<f32>().ok()?;
+        let fits = |(i, &d): (usize, &usize)| d == 1 || (i == self.after && d == self.count);
+        let usable =
+            tensor.rank() <= self.rank && tensor.shape().iter().rev().enumerate().all(fits);
+        match numbers {
+            _ if !usable => None,
+            &[one] => Some(vec![one; self.count]),
+            each => Some(each.to_vec()),
+        }
+    }
+
+    fn scaling(&self, scale: &Tensor, bias: Option<&Tensor>) -> Option<Scales> {
+        let bias = match bias {
+            Some(bias) => Some(self.parameter(bias)?),
+            None => None,
+        };
+        Some(Scales { scales: self.parameter(scale)?, bias })
+    }
+}
+
+impl Scales {
+    fn borrowed(&self) -> Scaling<'_> {
+        Scaling { scales: &self.scales, bias: self.bias.as_deref() }
+    }
+}
+
+/// numpy's `matmul` as real numbers, by packed weights alone.
+pub(super) fn scaled_matmul(
+    shapes: &Shapes,
+    kept: &Kept,
+    (a, b): (&Side, &Side),
+    (scale, bias): (&Tensor, Option<&Tensor>),
+) -> Result<Option<Tensor>, OpError> {
+    // A product with a vector has no columns.
+    let columns = b.codes.rank() > 1;
+    let axis = shapes.shape.len().checked_sub(1).filter(|_| columns);
+    let scaling = axis.and_then(|axis| Channels::of(&shapes.shape, axis)?.scaling(scale, bias));
+    let Some(scaling) = scaling else { return Ok(None) };
+    let y = scaled_tall(shapes, kept, a, b, scaling.borrowed());
+    Ok(y.map(|y| Tensor::new(&shapes.shape, y)).transpose()?)
+}
+
+/// A product with one matrix as real numbers, by packed weights alone.
+pub(super) fn scaled_tall(
+    shapes: &Shapes,
+    kept: &Kept,
+    a: &Side,
+    b: &Side,
+    scaling: Scaling,
+) -> Option<Vec<f32>> {
+    let m = shapes.tall(b.codes.rank())?;
+    let matrix = Matrix { m, k: shapes.k, n: shapes.n, transposed: false };
+    kept.scaled_matrix(&matrix, a, b, scaling)
 }
 
 /// The sums of numpy's `matmul`, in the order of its result.

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use vairun_numeric::recurrent::{Cell, Direction, Sequence};
 use vairun_tensor::{DType, Tensor, f16};
 
@@ -110,17 +112,21 @@ pub(crate) fn lengths(inputs: &Inputs, sizes: &Sizes) -> Result<Option<Vec<usize
 }
 
 /// The elements of an input that may be left out.
-pub(crate) fn optional(
-    inputs: &Inputs,
+pub(crate) fn optional<'a>(
+    inputs: &'a Inputs,
     index: usize,
     name: &str,
     shape: &[usize],
-) -> Result<Option<Vec<f32>>, OpError> {
+) -> Result<Option<Cow<'a, [f32]>>, OpError> {
     inputs.optional(index)?.map(|tensor| expect(tensor, name, shape)).transpose()
 }
 
 /// The elements of a tensor that must have this shape.
-fn expect(tensor: &Tensor, name: &str, expected: &[usize]) -> Result<Vec<f32>, OpError> {
+fn expect<'a>(
+    tensor: &'a Tensor,
+    name: &str,
+    expected: &[usize],
+) -> Result<Cow<'a, [f32]>, OpError> {
     if tensor.shape() != expected {
         return Err(shape(name, tensor, &format!("{expected:?}")));
     }
@@ -131,10 +137,10 @@ fn shape(input: &str, got: &Tensor, expected: &str) -> OpError {
     OpError::Shape { input: input.into(), got: got.shape().to_vec(), expected: expected.into() }
 }
 
-fn floats(tensor: &Tensor) -> Result<Vec<f32>, OpError> {
+fn floats(tensor: &Tensor) -> Result<Cow<'_, [f32]>, OpError> {
     match tensor.dtype() {
         DType::F16 => Ok(tensor.as_slice::<f16>()?.iter().map(|x| x.to_f32()).collect()),
-        _ => Ok(tensor.as_slice::<f32>()?.to_vec()),
+        _ => Ok(tensor.as_slice::<f32>()?.into()),
     }
 }
 
@@ -172,18 +178,21 @@ impl Sizes {
     }
 
     /// `[steps, batch, input]` from the layout of X.
-    pub(crate) fn steps_first(&self, x: Vec<f32>) -> Vec<f32> {
-        if self.batch_first { swapped(&x, self.batch, self.steps, self.input) } else { x }
+    pub(crate) fn steps_first<'x>(&self, x: Cow<'x, [f32]>) -> Cow<'x, [f32]> {
+        match self.batch_first {
+            true => swapped(&x, self.batch, self.steps, self.input).into(),
+            false => x,
+        }
     }
 
     /// The states before the first step, `[directions, batch, hidden]`, from the layout of the input; zeros if not given.
-    pub(crate) fn initial(&self, state: Option<Vec<f32>>) -> Vec<f32> {
+    pub(crate) fn initial(&self, state: Option<Cow<[f32]>>) -> Vec<f32> {
         match state {
             None => vec![0.0; self.batch * self.directions * self.hidden],
             Some(state) if self.batch_first => {
                 swapped(&state, self.batch, self.directions, self.hidden)
             }
-            Some(state) => state,
+            Some(state) => state.into_owned(),
         }
     }
 

@@ -137,26 +137,29 @@ impl Packed {
             // SAFETY: as the caller promises.
             unsafe {
                 scratch.fill(&self.shape, rows, x, pixels.start, pixels.len());
+                let mut sums = [[0; PIXELS * LANES]; TILES];
+                let sums = sums.as_flattened_mut();
                 for placed in &self.blocks[blocks] {
-                    self.block(placed, finish, scratch, pixels.len(), target);
+                    self.block(placed, finish, (scratch, &mut *sums), pixels.len(), target);
                 }
             }
         });
     }
 
+    /// `sums` is room for those of [`TILES`] tiles.
+    ///
     /// # Safety
     /// As [`Packed::run`].
     unsafe fn block(
         &self,
         placed: &Placed,
         finish: &Finish,
-        scratch: &mut Scratch,
+        (scratch, sums): (&mut Scratch, &mut [i32]),
         pixels: usize,
         target: Target,
     ) {
         let part = finish.from(placed.first);
         let start = target.start.wrapping_add(placed.first * finish.output().bytes());
-        let mut sums = [[0; PIXELS * LANES]; TILES];
         let tiles = pixels.div_ceil(PIXELS);
         for first in (0..tiles).step_by(TILES) {
             let mut count = 0;
@@ -165,14 +168,14 @@ impl Packed {
                 let range = sources::tile(pixels, i);
                 let (stored, words) = scratch.rows(self.taps, range.clone());
                 let sources = Sources { pixels: range.len(), stored, words, offset: placed.offset };
-                let sums = &mut sums.as_flattened_mut()[count * LANES..][..range.len() * LANES];
+                let sums = &mut sums[count * LANES..][..range.len() * LANES];
                 // SAFETY: the rows are those that the block was packed for; the CPU as the caller promises.
                 unsafe { tile::sums(self.shape.element, &placed.block, sources, sums) };
                 count += range.len();
             }
             let target = Target { start, stride: target.stride, channels: placed.channels };
             // SAFETY: as the caller promises.
-            unsafe { finish::finish(&part, target, &sums.as_flattened()[..count * LANES]) };
+            unsafe { finish::finish(&part, target, &sums[..count * LANES]) };
         }
     }
 }

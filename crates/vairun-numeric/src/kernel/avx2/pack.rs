@@ -8,9 +8,13 @@
 //! - *singles*: steps whose sums of two products fit;
 //! - *wide*: the others. Their codes and weights are widened to words, where every product fits.
 //!
+//! A weight beyond 8 bits is a sum of two: a step more at the same place holds what is left of it.
+//!
 //! Integer sums do not depend on their order, so all three give the exact sum.
 //!
 //! With AVX-VNNI, `vpdpbusd` adds four products to 32 bits: all steps are *dots*, in their own order.
+
+use std::collections::BTreeMap;
 
 use crate::kernel::finish::LANES;
 use crate::kernel::weights::{Element, Weights};
@@ -63,7 +67,7 @@ impl Block {
             let at = tap * terms;
             match weights.element {
                 Element::Byte if dot => block.push_dots(&steps(weights, first, at, terms)),
-                Element::Byte => block.push_bytes(&steps(weights, first, at, terms)),
+                Element::Byte => block.push_bytes(&placed(weights, first, at, terms)),
                 Element::Word => block.push_words(weights, first, at, terms),
             }
         }
@@ -97,23 +101,24 @@ impl Block {
         self.counts.push(Counts { dots: steps.len() as u32, ..Counts::default() });
     }
 
-    fn push_bytes(&mut self, steps: &[Step]) {
-        let loads: Vec<Loads> = steps.iter().map(loads).collect();
+    /// Steps and their places.
+    fn push_bytes(&mut self, steps: &[(usize, Step)]) {
+        let loads: Vec<Loads> = steps.iter().map(|(_, step)| loads(step)).collect();
         let (narrow, wide): (Vec<_>, Vec<_>) =
             (0..steps.len()).partition(|&i| loads[i].iter().all(|&load| load <= LIMIT));
         let (pairs, singles) = matched(narrow, &loads);
         for &i in pairs.iter().chain(&singles) {
-            self.push_step(i, &steps[i]);
+            self.push_step(steps[i].0, &steps[i].1);
         }
         for &i in &wide {
             let mut halves = Step::default();
             let by_half = halves.as_flattened_mut().chunks_exact_mut(2 * LANES);
             for (half, by_channel) in by_half.enumerate() {
-                for (to, from) in by_channel.chunks_exact_mut(2).zip(&steps[i]) {
+                for (to, from) in by_channel.chunks_exact_mut(2).zip(&steps[i].1) {
                     to.copy_from_slice(&from[2 * half..][..2]);
                 }
             }
-            self.push_step(i, &halves);
+            self.push_step(steps[i].0, &halves);
         }
         self.counts.push(Counts {
             pairs: pairs.len() as u32 / 2,
@@ -142,6 +147,15 @@ fn steps(weights: &Weights, first: usize, at: usize, terms: usize) -> Vec<Step> 
         }
     }
     steps
+}
+
+/// The same with their places, and the rests of weights beyond 8 bits behind them.
+fn placed(weights: &Weights, first: usize, at: usize, terms: usize) -> Vec<(usize, Step)> {
+    let mut rests = BTreeMap::<usize, Step>::new();
+    for (channel, term, w) in weights.rests(first, at, terms) {
+        rests.entry(term / STEP).or_default()[channel][term % STEP] = w;
+    }
+    steps(weights, first, at, terms).into_iter().enumerate().chain(rests).collect()
 }
 
 fn loads(step: &Step) -> Loads {
@@ -202,6 +216,15 @@ mod tests {
         assert_eq!((block.counts[0].dots, block.is_dots(), block.is_wide()), (2, true, false));
         assert_eq!(block.weights[..4], [100, 101, 102, 103]);
         assert_eq!(block.weights[4 * LANES..][..4], [-128, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_weight_beyond_8_bits_is_two() {
+        let w = [200, 1, 1, 1, 1, 1, 1, -200];
+        let block = Block::new(&Weights::of_two(1, 1, 8, &w).unwrap(), 0, 1, 8, false);
+        let mut places = block.places.clone();
+        places.sort_unstable();
+        assert_eq!(places, [0, 0, 4, 4]);
     }
 
     #[test]
