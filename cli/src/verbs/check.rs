@@ -6,8 +6,8 @@ use vairun::graph::Dim;
 use vairun::{Model, Port, Tensor, Value};
 use vairun_compare::golden::open_all;
 use vairun_compare::{
-    GoldenSource, Kind, Matcher, MemoryGolden, Mode, NameMap, Pairing, Report, Rules, Settings,
-    Sweep, cast, outlines, sweep,
+    GoldenSource, Kind, MadeTensor, Matcher, MemoryGolden, Mode, NameMap, Pairing, Report, Rules,
+    Settings, Sweep, cast, outlines, sweep,
 };
 
 use super::check_xmodel;
@@ -254,7 +254,8 @@ fn gather(
 fn from_golden(port: &Port, pairing: &dyn Pairing) -> Option<Result<Value, Failure>> {
     let index = pairing.find_input(&port.name)?;
     let made = stand_in(port);
-    let found = pairing.read(index, &port.name, &made, Kind::Plain, None).map_err(Failure::input);
+    let made = MadeTensor { name: &port.name, tensor: &made, kind: Kind::Plain, quantizer: None };
+    let found = pairing.read(index, &made).map_err(Failure::input);
     Some(found.map(|found| {
         let dtype = port.dtype.unwrap_or(found.tensor.dtype());
         cast(&found.tensor, dtype).unwrap_or(found.tensor).into()

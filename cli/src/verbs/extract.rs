@@ -7,7 +7,7 @@ use clap::Args;
 use vairun::graph::{Dim, ExtractError, Graph, ValueId};
 use vairun::{Model, NodeEvent, Observer, ObserverError, Value};
 use vairun_compare::golden::open_all;
-use vairun_compare::{Matcher, NameMap, Quantizers, cast};
+use vairun_compare::{MadeTensor, Matcher, NameMap, Pairing, Quantizers, cast};
 
 use crate::args::{Global, ModelArgs};
 use crate::closest::closest;
@@ -124,8 +124,8 @@ fn take_golden(
             continue;
         };
         let (kind, quantizer) = quantizers.describe(name, &made);
-        let found =
-            pairing.read(index, name, &made, kind, quantizer.as_ref()).map_err(Failure::input)?.0;
+        let subject = MadeTensor { name, tensor: &made, kind, quantizer: quantizer.as_ref() };
+        let found = pairing.read(index, &subject).map_err(Failure::input)?.tensor;
         let value = cast(&found, made.dtype()).unwrap_or(found);
         seen.insert(name.to_owned(), value.into());
     }

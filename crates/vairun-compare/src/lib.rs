@@ -22,7 +22,9 @@ mod rule;
 mod rules;
 
 pub use around::{Around, Edge, Near};
-pub use check::{Check, Engine, EngineError, Found, Mismatches, Pairing, Settings, cast, check};
+pub use check::{
+    Check, Engine, EngineError, Found, MadeTensor, Mismatches, Pairing, Settings, cast, check,
+};
 pub use diff::{Layer, ModelDiff, diff_models, diff_tensors};
 pub use explain::{Sweep, SweepRow, sweep};
 pub use golden::{Content, Entry, GoldenError, GoldenSource, MemoryGolden};

@@ -23,7 +23,15 @@ pub trait Observer {
     /// Any error ends the run.
     fn node(&mut self, event: &NodeEvent) -> Result<(), ObserverError>;
 
-    /// A value to give to the consumers of the tensor `name` in place of `value`: the only way to change a run.
+    /// Values for the outputs of a node of the main graph, one for each that the graph names, where it need not run: then
+    /// it is not evaluated, and the observer is not told of it. What consumers are not meant to read may be anything.
+    fn instead(&mut self, node: &Node) -> Option<Vec<Value>> {
+        let _ = node;
+        None
+    }
+
+    /// A value to give to the consumers of the tensor `name` in place of `value`. With [`Observer::instead`] the only way
+    /// to change a run.
     fn substitute(&mut self, name: &str, value: &Value) -> Option<Value> {
         let _ = (name, value);
         None

@@ -133,6 +133,31 @@ fn an_observer_may_put_another_value_in_place() {
     assert_eq!(number(&plan.run(scalar(1.0), None).unwrap()), 5.0, "and it does not stay");
 }
 
+/// Has the value of `d`, and is told of the rest.
+#[derive(Default)]
+struct Stands(Vec<(usize, String)>);
+
+impl Observer for Stands {
+    fn node(&mut self, event: &NodeEvent) -> Result<(), ObserverError> {
+        self.0.push((event.index, event.node.name.clone()));
+        Ok(())
+    }
+
+    fn instead(&mut self, node: &Node) -> Option<Vec<Value>> {
+        (node.name == "double").then(|| vec![Tensor::scalar(20f32).into()])
+    }
+}
+
+#[test]
+fn an_observer_may_stand_in_for_a_node() {
+    let (plan, runs) = plan(graph());
+    let mut stands = Stands::default();
+    runs.store(0, Ordering::Relaxed);
+    assert_eq!(number(&plan.run(scalar(1.0), Some(&mut stands)).unwrap()), 21.0);
+    assert_eq!(stands.0, [(1, "sum".to_owned())], "its place counts");
+    assert_eq!(runs.load(Ordering::Relaxed), 1);
+}
+
 #[test]
 fn an_input_that_is_also_an_initializer_is_a_default() {
     let mut graph = graph();

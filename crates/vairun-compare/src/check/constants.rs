@@ -32,7 +32,7 @@ impl Constants {
     }
 }
 
-fn is_random(node: &Node) -> bool {
+pub(super) fn is_random(node: &Node) -> bool {
     let op = node.op.op_type.as_str();
     op.starts_with("Random") || matches!(op, "Multinomial" | "Bernoulli")
 }

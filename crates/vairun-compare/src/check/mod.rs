@@ -4,6 +4,7 @@
 //! their records together.
 
 mod constants;
+mod isolation;
 mod merge;
 mod pairing;
 mod run;
@@ -12,11 +13,13 @@ mod substitute;
 use std::collections::{HashMap, HashSet};
 
 use vairun_exec::{NodeEvent, Observer, ObserverError};
-use vairun_graph::Graph;
-use vairun_tensor::{DType, Tensor, Value};
+use vairun_graph::{Graph, Node};
+use vairun_tensor::{DType, Dequantized, Tensor, Value};
 
 pub(crate) use constants::{Constants, with_constants};
-pub use pairing::{Found, Pairing};
+use isolation::{Fed, FedTensors, Isolation};
+pub(crate) use isolation::{golden, golden_value};
+pub use pairing::{Found, MadeTensor, Pairing};
 pub use run::{Engine, EngineError, Settings, check};
 pub use substitute::cast;
 pub(crate) use substitute::substitute;
@@ -43,6 +46,9 @@ pub struct Check<'a> {
     records: Vec<Record>,
     /// Where nodes are fed with the golden's tensors: those of the node that has just run.
     fresh: Option<HashMap<String, Tensor>>,
+    /// Where they are not: what they could be fed with.
+    fed: FedTensors,
+    isolation: Option<Isolation<'a>>,
     mismatches: Option<&'a mut dyn Mismatches>,
 }
 
@@ -76,6 +82,8 @@ impl<'a> Check<'a> {
             seen: HashSet::new(),
             records: Vec::new(),
             fresh: None,
+            fed: FedTensors::new(),
+            isolation: None,
             mismatches: None,
         }
     }
@@ -89,6 +97,11 @@ impl<'a> Check<'a> {
     /// A check in which each node is fed with the golden's tensors, where it has them.
     pub fn isolated(graph: &'a Graph, pairing: &'a dyn Pairing, rules: &'a Rules) -> Self {
         Self { fresh: Some(HashMap::new()), ..Self::new(graph, pairing, rules) }
+    }
+
+    /// Lets only those nodes run that may make another tensor than in the first run.
+    fn only(self, isolation: Option<Isolation<'a>>) -> Self {
+        Self { isolation, ..self }
     }
 
     /// What was found. `model` is the model's name for the reader.
@@ -137,11 +150,27 @@ impl<'a> Check<'a> {
                 continue;
             }
             let found = self.compare_with(index, &made, tensor)?;
-            if let Some(fresh) = &mut self.fresh {
-                fresh.insert(made.name.to_owned(), found);
+            match &mut self.fresh {
+                Some(fresh) => {
+                    fresh.insert(made.name.to_owned(), found);
+                }
+                None if place == 0 => self.learn_fed(made.name, tensor, &found),
+                None => {}
             }
         }
         Ok(())
+    }
+
+    /// Notes whether the golden's tensor can take the place of the model's.
+    fn learn_fed(&mut self, name: &str, made: &Tensor, found: &Tensor) {
+        let differs = substitute(made, found).is_some();
+        let same = || cast(found, made.dtype()).is_some_and(|like| like.bits_eq(made));
+        if differs || same() {
+            let grid = made.dequantized().map(|Dequantized { scale, zero_point, axis, .. }| {
+                Dequantized::on_grid(scale.clone(), zero_point.clone(), *axis)
+            });
+            self.fed.insert(name.to_owned(), Fed { differs, grid });
+        }
     }
 
     /// Compares with one golden tensor, and gives it.
@@ -152,7 +181,8 @@ impl<'a> Check<'a> {
         tensor: &Tensor,
     ) -> Result<Tensor, ObserverError> {
         let (kind, quantizer) = self.quantizers.describe(made.name, tensor);
-        let found = self.pairing.read(index, made.name, tensor, kind, quantizer.as_ref())?;
+        let subject = MadeTensor { name: made.name, tensor, kind, quantizer: quantizer.as_ref() };
+        let found = self.pairing.read(index, &subject)?;
         let blank = Record { kind, quantizer, golden: found.reading, ..self.blank(made, index) };
         let record = self.judged(blank, tensor, &found.tensor);
         if let Some(mismatches) = self.mismatches.as_deref_mut().filter(|_| !record.pass()) {
@@ -307,6 +337,10 @@ impl Observer for Check<'_> {
             self.compare(made, value)?;
         }
         Ok(())
+    }
+
+    fn instead(&mut self, node: &Node) -> Option<Vec<Value>> {
+        self.isolation.as_ref()?.instead(node)
     }
 
     fn substitute(&mut self, name: &str, value: &Value) -> Option<Value> {

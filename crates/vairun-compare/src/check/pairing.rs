@@ -23,24 +23,44 @@ pub trait Pairing: Sync {
         self.find(name)
     }
 
-    /// The elements of an entry in the layout of its counterpart `made`, which is called `name`.
+    /// The elements of an entry in the layout of its counterpart.
     ///
     /// # Errors
     /// A golden that cannot be read.
-    fn read(
+    fn read(&self, index: usize, made: &MadeTensor) -> Result<Found, GoldenError>;
+
+    /// The same where it was read before, for the tensor itself, and now `made` may only stand in for that.
+    ///
+    /// # Errors
+    /// As [`Pairing::read`].
+    fn read_again(
         &self,
         index: usize,
-        name: &str,
-        made: &Tensor,
-        kind: Kind,
-        quantizer: Option<&Quantizer>,
-    ) -> Result<Found, GoldenError>;
+        made: &MadeTensor,
+        earlier: &Reading,
+    ) -> Result<Found, GoldenError> {
+        let _ = earlier;
+        self.read(index, made)
+    }
 
     /// Names of the model that an entry without a counterpart may mean, the closest first.
     fn closest(&self, index: usize) -> Vec<String> {
         let _ = index;
         Vec::new()
     }
+}
+
+/// A tensor of the model, and what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct MadeTensor<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What the model makes.
+    pub tensor: &'a Tensor,
+    /// What its elements are.
+    pub kind: Kind,
+    /// Its quantizer.
+    pub quantizer: Option<&'a Quantizer>,
 }
 
 /// A golden tensor as its counterpart in the model has it.

@@ -7,7 +7,7 @@ use vairun_tensor::{Tensor, Value};
 
 use super::constants::with_constants;
 use super::merge::merge;
-use super::{Check, Constants, Mismatches, Pairing, substitute};
+use super::{Check, Constants, FedTensors, Isolation, MadeTensor, Mismatches, Pairing, substitute};
 use crate::around::Around;
 use crate::explain::explain;
 use crate::report::{Mode, Record, Report, Status};
@@ -77,9 +77,12 @@ pub fn check<'a>(
     settings: Settings,
     mismatches: Option<&'a mut dyn Mismatches>,
 ) -> Result<Report, EngineError> {
-    let mut report = first_run(engine, graph, pairing, rules, title, settings.mode, mismatches)?;
+    let (mut report, fed) =
+        first_run(engine, graph, pairing, rules, title, settings.mode, mismatches)?;
     if settings.mode == Mode::Both && report.records.iter().any(|record| !record.pass()) {
-        let isolated = isolated_run(engine, graph, pairing, rules, &report.records)?;
+        let span = tracing::info_span!("isolate").entered();
+        let isolated = isolated_run(engine, graph, pairing, rules, &report.records, &fed)?;
+        drop(span);
         merge(&mut report, isolated, graph);
     }
     report.mode = settings.mode;
@@ -96,13 +99,14 @@ fn first_run<'a>(
     title: &str,
     mode: Mode,
     mismatches: Option<&'a mut dyn Mismatches>,
-) -> Result<Report, EngineError> {
+) -> Result<(Report, FedTensors), EngineError> {
     let check = match mode {
         Mode::Isolated => Check::isolated(graph, pairing, rules),
         _ => Check::new(graph, pairing, rules),
     };
     let mut check = check.with_mismatches(mismatches);
     engine.observe(&mut check)?;
+    let fed = std::mem::take(&mut check.fed);
     let mut report = check.finish(title)?;
     if mode == Mode::Isolated {
         for record in &mut report.records {
@@ -113,7 +117,7 @@ fn first_run<'a>(
         }
         report.summarize();
     }
-    Ok(report)
+    Ok((report, fed))
 }
 
 /// The run in which each node is fed with the golden's tensors.
@@ -126,15 +130,22 @@ fn isolated_run(
     pairing: &dyn Pairing,
     rules: &Rules,
     records: &[Record],
+    fed: &FedTensors,
 ) -> Result<Vec<Record>, EngineError> {
     let changed = changed_constants(engine, graph, pairing, records)?;
-    let mut check = Check::isolated(graph, pairing, rules);
-    if changed.is_empty() {
-        engine.observe(&mut check)?;
-    } else {
+    let check = Check::isolated(graph, pairing, rules);
+    if !changed.is_empty() {
+        let mut check = check;
         engine.observe_changed(with_constants(graph, changed), &mut check)?;
+        return Ok(check.finish("")?.records);
     }
-    Ok(check.finish("")?.records)
+    let isolation = Isolation::of(graph, pairing, records, fed);
+    let kept: Vec<Record> =
+        isolation.iter().flat_map(|isolation| isolation.kept(records)).collect();
+    let mut check = check.only(isolation);
+    engine.observe(&mut check)?;
+    check.records.extend(kept);
+    Ok(check.records)
 }
 
 fn changed_constants(
@@ -151,10 +162,11 @@ fn changed_constants(
         let Some(index) = pairing.find(&record.name).filter(|_| constants.contains(id)) else {
             continue;
         };
-        let Some(made) = constant_value(engine, graph, id) else { continue };
+        let Some(tensor) = constant_value(engine, graph, id) else { continue };
         let quantizer = record.quantizer.as_ref();
-        let found = pairing.read(index, &record.name, &made, record.kind, quantizer)?;
-        changed.extend(substitute(&made, &found.tensor).map(|tensor| (id, tensor)));
+        let (name, kind) = (record.name.as_str(), record.kind);
+        let found = pairing.read(index, &MadeTensor { name, tensor: &tensor, kind, quantizer })?;
+        changed.extend(substitute(&tensor, &found.tensor).map(|tensor| (id, tensor)));
     }
     Ok(changed)
 }

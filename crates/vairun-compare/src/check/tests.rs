@@ -145,3 +145,71 @@ fn rules_apply_by_name() {
     assert_eq!(report.rules, ["--atol d=1"]);
     assert!(rules.unused().is_empty());
 }
+
+/// The records of the isolated run, and the nodes that ran: `again` lets those alone run that must.
+fn isolated(golden: &[(&str, &[f32])], again: bool) -> (Vec<Record>, Vec<String>) {
+    struct Ran<'a>(Check<'a>, Vec<String>);
+    impl Observer for Ran<'_> {
+        fn node(&mut self, event: &NodeEvent) -> Result<(), ObserverError> {
+            self.1.push(event.node.name.clone());
+            self.0.node(event)
+        }
+
+        fn instead(&mut self, node: &Node) -> Option<Vec<Value>> {
+            self.0.instead(node)
+        }
+
+        fn substitute(&mut self, name: &str, value: &Value) -> Option<Value> {
+            self.0.substitute(name, value)
+        }
+    }
+    let mut graph = graph();
+    let [z, w] = ["z", "w"].map(|name| graph.add_value(name));
+    for (from, to) in [(graph.outputs[0], z), (z, w)] {
+        let mut node = graph.nodes[1].clone();
+        (node.name, node.inputs, node.outputs) =
+            (format!("n{}", graph.nodes.len()), vec![Some(from)], vec![Some(to)]);
+        graph.nodes.push(node);
+    }
+    graph.outputs = vec![w];
+    let graph = Arc::new(graph);
+    let plan = Plan::new(Arc::clone(&graph), &[Arc::new(Arithmetic)], &Options::default()).unwrap();
+    let tensors =
+        golden.iter().map(|(name, data)| ((*name).to_owned(), Tensor::vector(data.to_vec())));
+    let golden = MemoryGolden::new("golden", tensors);
+    let (map, rules) = (NameMap::default(), Rules::new());
+    let names = Matcher::new(&graph, &golden, &map);
+    let x = || vec![Some(Tensor::vector(vec![1f32, 2.0]).into())];
+    let mut first = Check::new(&graph, &names, &rules);
+    plan.run(x(), Some(&mut first)).unwrap();
+    let isolation = Isolation::of(&graph, &names, &first.records, &first.fed);
+    let kept = isolation.as_ref().filter(|_| again).map(|some| some.kept(&first.records));
+    let check = Check::isolated(&graph, &names, &rules).only(isolation.filter(|_| again));
+    let mut ran = Ran(check, Vec::new());
+    plan.run(x(), Some(&mut ran)).unwrap();
+    let Ran(check, nodes) = ran;
+    let mut records = check.records;
+    records.extend(kept.into_iter().flatten());
+    records.sort_by_key(|record| record.order);
+    (records, nodes)
+}
+
+#[test]
+fn isolated_only_what_reads_another_tensor_runs_again() {
+    let cases: [(&[(&str, &[f32])], &[&str]); 4] = [
+        (
+            &[("d", &[2.0, 5.0]), ("y", &[-2.0, -4.0]), ("z", &[2.0, 4.0]), ("w", &[-2.0, -4.0])],
+            &["n1"],
+        ),
+        (&[("d", &[2.0, 5.0]), ("z", &[2.0, 4.0]), ("w", &[-2.0, -4.0])], &["n1", "n2"]),
+        (&[("y", &[-2.0, -4.0]), ("w", &[-2.0, -9.0])], &[]),
+        (&[("d", &[2.0, 5.0, 6.0]), ("y", &[-2.0, f32::NAN]), ("w", &[-2.0, -4.0])], &["n2", "n3"]),
+    ];
+    for (golden, nodes) in cases {
+        let (records, ran) = isolated(golden, true);
+        assert_eq!(ran, nodes, "{golden:?}");
+        // NaN equals nothing, itself included.
+        let text = |records: &[Record]| format!("{records:?}");
+        assert_eq!(text(&records), text(&isolated(golden, false).0), "{golden:?}");
+    }
+}

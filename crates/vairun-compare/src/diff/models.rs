@@ -7,7 +7,7 @@ use vairun_exec::{NodeEvent, Observer, ObserverError};
 use vairun_graph::{Graph, Node, ValueId};
 use vairun_tensor::{Tensor, Value};
 
-use crate::check::{Constants, Engine, EngineError, Found, Pairing, Settings, check};
+use crate::check::{Constants, Engine, EngineError, Found, MadeTensor, Pairing, Settings, check};
 use crate::golden::{GoldenError, GoldenSource, MemoryGolden};
 use crate::measure::{Subject, measure};
 use crate::metrics::Metrics;
@@ -258,14 +258,7 @@ impl Pairing for Paired<'_> {
         self.places.get(name).copied()
     }
 
-    fn read(
-        &self,
-        index: usize,
-        _: &str,
-        _: &Tensor,
-        _: Kind,
-        _: Option<&Quantizer>,
-    ) -> Result<Found, GoldenError> {
+    fn read(&self, index: usize, _: &MadeTensor) -> Result<Found, GoldenError> {
         let reading =
             Reading { name: self.golden.entries()[index].name.clone(), ..Reading::default() };
         match self.golden.load(index)? {

@@ -6,7 +6,7 @@ use super::case::Case;
 use crate::report::Explanation;
 
 pub(super) fn test(case: &Case) -> Option<Explanation> {
-    let left = case.differing_of(&case.changed(remove)?)?;
+    let left = case.left_changed(remove)?;
     case.explanation("bias", left, None, || {
         format!("without the bias of the convolutions and products: {left} differences")
     })

@@ -8,6 +8,8 @@ use vairun_tensor::Tensor;
 use super::decomposed::decomposed;
 use super::numbers::Numbers;
 use super::part::{Part, Parts};
+use super::rows::Rows;
+use super::sample::Sample;
 use super::tail::Tail;
 use crate::check::{Constants, Engine, Pairing, is_wide_float};
 use crate::measure::{Subject, measure};
@@ -39,6 +41,8 @@ pub(super) struct Case<'a> {
     /// The nodes from before the last quantizer on, where the golden has the codes that the quantizer makes.
     wider: Option<Part>,
     tail: OnceCell<Option<Tail>>,
+    sample: OnceCell<Option<Sample>>,
+    rows: OnceCell<Option<Rows>>,
     numbers: OnceCell<Option<Numbers>>,
     differing: OnceCell<Option<u64>>,
 }
@@ -62,7 +66,7 @@ impl<'a> Cases<'a> {
             _ => {
                 let part = self.parts.part(record)?;
                 let wider = self.parts.part_before_the_quantizer(record);
-                (part.evaluate(self.engine, None)?, Some(part), wider)
+                (part.made(self.engine)?, Some(part), wider)
             }
         };
         let want = self.parts.golden(record, &got)?;
@@ -84,6 +88,8 @@ impl<'a> Cases<'a> {
             part,
             wider,
             tail: OnceCell::new(),
+            sample: OnceCell::new(),
+            rows: OnceCell::new(),
             numbers: OnceCell::new(),
             differing: OnceCell::new(),
         })
@@ -97,13 +103,18 @@ fn record_dtype(record: &Record) -> vairun_tensor::DType {
 impl Case<'_> {
     /// Elements of `got` that differ from the golden by the rule of the tensor; `None` for another shape or type.
     pub(super) fn differing_of(&self, got: &Tensor) -> Option<u64> {
+        self.beyond(got, &self.want)
+    }
+
+    /// Elements of `got` that differ from those of `want` by the rule of the tensor.
+    pub(super) fn beyond(&self, got: &Tensor, want: &Tensor) -> Option<u64> {
         let subject = Subject {
             kind: self.record.kind,
             quantizer: self.record.quantizer.as_ref(),
             elements: self.elements,
             scores: false,
         };
-        Some(measure(got, &self.want, &subject).ok()?.beyond)
+        Some(measure(got, want, &subject).ok()?.beyond)
     }
 
     /// Elements that differ as the model is; all of them for another shape.
@@ -140,21 +151,87 @@ impl Case<'_> {
         self.tail()?.evaluate(self.engine, variation)
     }
 
-    /// Elements that differ when the last quantizer deviates.
+    /// Elements that differ when the last quantizer deviates; `None` where it is plain that this explains nothing.
     pub(super) fn left_by(&self, variation: &Variation) -> Option<u64> {
+        self.left_with(|tail| tail.evaluate(self.engine, variation))
+    }
+
+    /// Elements that differ when the last quantizer deviates, however many.
+    pub(super) fn count_by(&self, variation: &Variation) -> Option<u64> {
         self.differing_of(&self.varied(variation)?)
     }
 
-    /// What the tensor is when the part is changed.
-    pub(super) fn changed(&self, change: impl FnOnce(&mut Graph) -> bool) -> Option<Tensor> {
-        let part = self.part.as_ref()?;
-        let mut graph = part.graph.clone();
-        change(&mut graph).then(|| part.evaluate_as(self.engine, graph, None))?
+    /// Elements that differ when the tensor is made from its last quantizer in another way; `None` where a sample shows
+    /// that this explains nothing.
+    pub(super) fn left_with(&self, make: impl Fn(&Tail) -> Option<Tensor>) -> Option<u64> {
+        let tail = self.tail()?;
+        if let Some(sample) = self.sample.get_or_init(|| Sample::of(self)) {
+            let left = self.beyond(&make(&sample.tail)?, &sample.want)?;
+            if !self.holds(left) {
+                return None;
+            }
+        }
+        self.differing_of(&make(tail)?)
     }
 
-    /// What the tensor is when every quantizer of the part deviates, those of weights included.
-    pub(super) fn varied_throughout(&self, variation: &Variation) -> Option<Tensor> {
-        self.part.as_ref()?.evaluate(self.engine, Some(variation))
+    /// How many are true, as far as that matters: beyond what an explanation may leave it is not counted on.
+    pub(super) fn count(&self, differ: impl Iterator<Item = bool>) -> u64 {
+        let most = self.differing() / 50;
+        differ.filter(|&differs| differs).take(most as usize + 1).count() as u64
+    }
+
+    /// Elements that differ when the part is changed; `None` where it is plain that this explains nothing.
+    pub(super) fn left_changed(&self, change: impl FnOnce(&mut Graph) -> bool) -> Option<u64> {
+        let part = self.part.as_ref()?;
+        let mut graph = part.graph.clone();
+        if !change(&mut graph) {
+            return None;
+        }
+        self.left_unless(
+            |rows| rows.left_changed(self, &graph),
+            || part.evaluate_changed(self.engine, &graph),
+        )
+    }
+
+    /// Elements that differ when every quantizer of the part deviates, those of weights included; `None` where it is
+    /// plain that this explains nothing.
+    pub(super) fn left_throughout(&self, variation: &Variation) -> Option<u64> {
+        let part = self.part.as_ref()?;
+        self.left_unless(
+            |rows| rows.left_varied(self, variation),
+            || part.varied(self.engine, variation),
+        )
+    }
+
+    /// Elements that differ when the part is given another tensor at `place`; `None` where it is plain that this
+    /// explains nothing.
+    pub(super) fn left_of_input(&self, place: usize, input: &Tensor) -> Option<u64> {
+        let part = self.part.as_ref()?;
+        self.left_unless(
+            |rows| rows.left_of_input(self, place, input),
+            || part.of_input(self.engine, place, input.clone()),
+        )
+    }
+
+    fn left_unless(
+        &self,
+        in_rows: impl FnOnce(&Rows) -> Option<u64>,
+        whole: impl FnOnce() -> Option<Tensor>,
+    ) -> Option<u64> {
+        let rows = self.rows.get_or_init(|| Rows::of(self)).as_ref();
+        if rows.is_some_and(|rows| !self.holds(in_rows(rows).unwrap_or(0))) {
+            return None;
+        }
+        self.differing_of(&whole()?)
+    }
+
+    /// Whether a rounding throughout may make another tensor than one of the last quantizer alone.
+    pub(super) fn other_quantizers_round(&self) -> bool {
+        let (Some(part), Some(tail)) = (&self.part, self.tail().filter(|tail| tail.own)) else {
+            return true;
+        };
+        let last = |name: &str| name == tail.quantizer;
+        part.rounds(self.engine, last).unwrap_or(true)
     }
 
     /// What runs graphs.

@@ -47,7 +47,7 @@ pub(super) fn decomposed(part: &Part) -> Option<Part> {
             None => graph.nodes.push(node.clone()),
         }
     }
-    any.then(|| Part { graph, inputs: part.inputs.clone() })
+    any.then(|| Part::new(graph, part.inputs.clone()))
 }
 
 fn take_apart(graph: &mut Graph, whole: &Graph, node: &Node, form: &Form) -> Option<()> {
@@ -128,7 +128,7 @@ mod tests {
             attributes: Attributes::new(),
         });
         graph.outputs = vec![c];
-        let part = decomposed(&Part { graph, inputs: Vec::new() }).unwrap();
+        let part = decomposed(&Part::new(graph, Vec::new())).unwrap();
         let ops: Vec<_> = part.graph.nodes.iter().map(|node| node.op.op_type.as_str()).collect();
         assert_eq!(ops, ["DequantizeLinear", "DequantizeLinear", "Add", "QuantizeLinear"]);
         assert_eq!(part.graph.nodes[3].outputs, [Some(c)]);

@@ -11,7 +11,7 @@ const SLOPES: [(f32, &str); 4] =
 
 pub(super) fn test(case: &Case) -> Option<Explanation> {
     SLOPES.into_iter().find_map(|(slope, name)| {
-        let left = case.differing_of(&case.changed(|graph| set_slope(graph, slope))?)?;
+        let left = case.left_changed(|graph| set_slope(graph, slope))?;
         case.explanation("leaky_slope", left, None, || {
             format!("with the slope {name} in LeakyRelu: {left} differences")
         })

@@ -8,6 +8,7 @@ mod accumulation;
 mod activation;
 mod bias;
 mod case;
+mod changed;
 mod channels;
 mod clip;
 mod crop;
@@ -23,16 +24,19 @@ mod preprocessing;
 mod ratio;
 mod reciprocal;
 mod rounding;
+mod rows;
+mod sample;
 mod signedness;
 mod sweep;
 mod tail;
 mod zero;
 mod zero_point;
 
+use rayon::prelude::*;
 use vairun_graph::Graph;
 
 use crate::check::{Engine, Pairing};
-use crate::report::{Diagnosis, Explanation, Report, Role, Status};
+use crate::report::{Diagnosis, Explanation, Record, Report, Role, Status};
 use crate::rules::Rules;
 use case::{Case, Cases};
 pub use sweep::{Sweep, SweepRow, sweep};
@@ -68,6 +72,9 @@ const TESTS: [Test; 21] = [
 /// More explanations than this say nothing.
 const MOST: usize = 3;
 
+/// So many tensors are examined at the same time.
+const AT_ONCE: usize = 2;
+
 /// Looks for explanations for the first `most` tensors that fail by themselves, and for inputs that differ.
 pub(crate) fn explain(
     engine: &dyn Engine,
@@ -77,19 +84,18 @@ pub(crate) fn explain(
     report: &mut Report,
     most: usize,
 ) {
-    if report.records.iter().all(crate::Record::pass) {
+    if report.records.iter().all(Record::pass) {
         return;
     }
     let cases = Cases::new(engine, graph, pairing, rules, &report.records);
     let examined = report.records.iter().filter(|record| needs_explanation(record)).count();
-    let found: Vec<_> = report
-        .records
-        .iter()
-        .enumerate()
-        .filter(|(_, record)| needs_explanation(record))
-        .take(most)
-        .filter_map(|(i, record)| Some((i, diagnose(&cases.case(record)?))))
-        .collect();
+    let records = report.records.iter().enumerate();
+    let wanted: Vec<_> =
+        records.filter(|(_, record)| needs_explanation(record)).take(most).collect();
+    let explained = |&(i, record): &(usize, &Record)| Some((i, diagnose(&cases.case(record)?)));
+    // A case holds its tensors several times: few of them at once.
+    let at_once = |few: &[(usize, &Record)]| few.par_iter().filter_map(explained).collect();
+    let found: Vec<_> = wanted.chunks(AT_ONCE).flat_map(|few| -> Vec<_> { at_once(few) }).collect();
     for (i, diagnosis) in found {
         report.records[i].diagnosis = Some(diagnosis);
     }
@@ -101,12 +107,13 @@ pub(crate) fn explain(
     }
 }
 
-fn needs_explanation(record: &crate::Record) -> bool {
+fn needs_explanation(record: &Record) -> bool {
     let differs = matches!(record.status, Status::Guilty | Status::Fail);
     differs && (record.status == Status::Guilty || record.role == Role::Input)
 }
 
 fn diagnose(case: &Case) -> Diagnosis {
+    let _span = tracing::info_span!("explain", tensor = case.record.name).entered();
     let mut explanations: Vec<Explanation> =
         TESTS.iter().filter_map(|test| test(case)).take(MOST).collect();
     // What is true of many differences says something where nothing else does.

@@ -1,13 +1,16 @@
 //! The nodes between the golden's tensors and a tensor that differs.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use vairun_graph::{Graph, ValueId};
+use vairun_numeric::round::Round;
 use vairun_numeric::variation::Variation;
 use vairun_ops::quant::varied::is_varied;
-use vairun_tensor::{DType, Dequantized, Tensor, Value};
+use vairun_tensor::{Dequantized, Tensor, Value};
 
-use crate::check::{Constants, Engine, Pairing, substitute, with_constants};
+use super::tail::quantized;
+use crate::check::{Constants, Engine, Pairing, golden, golden_value, with_constants};
 use crate::quantizer::Kind;
 use crate::report::{Record, Role};
 
@@ -27,6 +30,8 @@ pub(super) struct Part {
     pub(super) graph: Graph,
     /// For the inputs of `graph`, in order.
     pub(super) inputs: Vec<Value>,
+    /// Values that were made on the way.
+    pub(super) kept: RefCell<HashMap<ValueId, Value>>,
 }
 
 impl<'a> Parts<'a> {
@@ -59,21 +64,12 @@ impl<'a> Parts<'a> {
 
     /// The golden of a tensor that the model makes as `made`.
     pub(super) fn golden(&self, record: &Record, made: &Tensor) -> Option<Tensor> {
-        let index = self.pairing.find(&record.name)?;
-        let quantizer = record.quantizer.as_ref();
-        let found = self.pairing.read(index, &record.name, made, record.kind, quantizer);
-        Some(found.ok()?.tensor)
+        golden(self.pairing, record, made)
     }
 
     /// The golden of a record as consumers take it.
     fn golden_value(&self, record: &Record) -> Option<Tensor> {
-        let made = stand_in(record)?;
-        let want = self.golden(record, &made)?;
-        if want.shape() != made.shape() {
-            return None;
-        }
-        // All of the stand-in is zero: what is the same as it is zero too.
-        Some(substitute(&made, &want).unwrap_or(made))
+        golden_value(self.pairing, record, grid(record)?)
     }
 
     /// The nodes that make the tensor of a record from what the golden has.
@@ -122,7 +118,7 @@ impl<'a> Parts<'a> {
             }
         };
         let inputs = part.inputs.iter().map(input).collect::<Option<Vec<_>>>()?;
-        Some(Part { graph: part, inputs })
+        Some(Part::new(part, inputs))
     }
 
     /// The golden's tensors from which `target` is computed.
@@ -156,39 +152,65 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// A tensor of zeros in type, shape and grid of a record.
-fn stand_in(record: &Record) -> Option<Tensor> {
-    let dtype = DType::from_name(&record.dtype)?;
-    let count: usize = record.shape.iter().product();
-    let bytes = vec![0; count * dtype.carrier().bytes()?];
-    let zeros = Tensor::from_le_bytes(dtype, &record.shape, &bytes).ok()?;
-    let grid = record.quantizer.as_ref().filter(|_| record.kind == Kind::Dequantized);
-    let Some(quantizer) = grid else { return Some(zeros) };
+/// The grid of a record, where it has one; `None` where it is none that a tensor can have.
+#[allow(clippy::option_option)] // no grid is no failure
+fn grid(record: &Record) -> Option<Option<Dequantized>> {
+    let quantizer = record.quantizer.as_ref().filter(|_| record.kind == Kind::Dequantized);
+    let Some(quantizer) = quantizer else { return Some(None) };
     let zero_points = quantizer.zero_point.iter().map(|&zero| i32::try_from(zero).ok());
     let zero_point = Tensor::vector(zero_points.collect::<Option<Vec<i32>>>()?);
     let scale = Tensor::vector(quantizer.scale.clone());
-    Some(zeros.with_dequantized(Dequantized::on_grid(scale, zero_point, quantizer.axis)))
+    Some(Some(Dequantized::on_grid(scale, zero_point, quantizer.axis)))
 }
 
 impl Part {
-    /// The tensor, where quantizers deviate as `variation` says.
-    pub(super) fn evaluate(
-        &self,
-        engine: &dyn Engine,
-        variation: Option<&Variation>,
-    ) -> Option<Tensor> {
-        self.evaluate_as(engine, self.graph.clone(), variation)
+    pub(super) fn new(graph: Graph, inputs: Vec<Value>) -> Self {
+        Self { graph, inputs, kept: RefCell::default() }
     }
 
-    /// The tensor as another form of the graph makes it.
-    pub(super) fn evaluate_as(
+    /// The tensor. What its last quantizer quantizes is kept.
+    pub(super) fn made(&self, engine: &dyn Engine) -> Option<Tensor> {
+        let output = *self.graph.outputs.first()?;
+        let quantized = quantized(&self.graph);
+        let wanted: Vec<ValueId> = [output].into_iter().chain(quantized).collect();
+        self.values(engine, &wanted)?.swap_remove(0).into_tensor().ok()
+    }
+
+    /// The tensor where quantizers deviate as `variation` says.
+    pub(super) fn varied(&self, engine: &dyn Engine, variation: &Variation) -> Option<Tensor> {
+        let made =
+            engine.evaluate(self.graph.clone(), self.inputs.clone(), Some(variation)).ok()?;
+        made.into_iter().next()?.into_tensor().ok()
+    }
+
+    /// Whether any quantizer but those that are left out meets a number between two codes; `None` where it cannot be
+    /// computed.
+    pub(super) fn rounds(
         &self,
         engine: &dyn Engine,
-        graph: Graph,
-        variation: Option<&Variation>,
-    ) -> Option<Tensor> {
-        let made = engine.evaluate(graph, self.inputs.clone(), variation).ok()?;
-        made.into_iter().next()?.into_tensor().ok()
+        left_out: impl Fn(&str) -> bool,
+    ) -> Option<bool> {
+        let constants = Constants::of(&self.graph);
+        let others = self.graph.nodes.iter().filter(|node| is_varied(&node.op));
+        let others = others.flat_map(vairun_graph::Node::writes);
+        let others: Vec<ValueId> = others.filter(|&id| !left_out(self.graph.name_of(id))).collect();
+        if !others.iter().all(|&id| constants.contains(id)) {
+            return Some(true);
+        }
+        if others.is_empty() {
+            return Some(false);
+        }
+        // Every rule lies between these two.
+        let names: Vec<&str> = others.iter().map(|&id| self.graph.name_of(id)).collect();
+        let made = |round| {
+            let weights = self.graph.extract(&[], &names).ok()?;
+            engine.evaluate(weights, Vec::new(), Some(&Variation::rounding(round))).ok()
+        };
+        let (low, high) = (made(Round::Floor)?, made(Round::Ceil)?);
+        let same = |(a, b): (&Value, &Value)| {
+            a.as_tensor().is_ok_and(|a| b.as_tensor().is_ok_and(|b| a.bits_eq(b)))
+        };
+        Some(!low.iter().zip(&high).all(same))
     }
 
     /// The names of its inputs, and of its nodes but for constants.

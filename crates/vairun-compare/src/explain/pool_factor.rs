@@ -16,7 +16,7 @@ fn is_pool(node: &Node) -> bool {
 }
 
 fn without_factor(case: &Case) -> Option<Explanation> {
-    let left = case.differing_of(&case.changed(remove_factor)?)?;
+    let left = case.left_changed(remove_factor)?;
     case.explanation("pool_factor", left, None, || {
         format!("without the factor after the average pool: {left} differences")
     })
@@ -54,7 +54,7 @@ pub(super) fn bypass(graph: &mut Graph, from: ValueId, to: ValueId) {
 fn with_factor(case: &Case) -> Option<Explanation> {
     let counts = windows(case.part.as_ref()?);
     counts.into_iter().flat_map(factors).find_map(|(factor, name)| {
-        let left = case.differing_of(&case.changed(|graph| insert_factor(graph, factor))?)?;
+        let left = case.left_changed(|graph| insert_factor(graph, factor))?;
         case.explanation("pool_factor", left, None, || {
             format!(
                 "with the factor {name} of the hardware after the average pool: {left} differences"

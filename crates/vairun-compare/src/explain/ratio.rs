@@ -18,9 +18,9 @@ fn in_numbers(case: &Case, numbers: &Numbers) -> Option<Explanation> {
     let (ratio, left) = ratios(numbers)
         .into_iter()
         .map(|ratio| {
-            (ratio, numbers.pairs().filter(move |&(got, want)| !numbers.same(got * ratio, want)))
+            let far = |(got, want): (f64, f64)| !numbers.same(got * ratio, want);
+            (ratio, case.count(numbers.pairs().map(far)))
         })
-        .map(|(ratio, other)| (ratio, other.count() as u64))
         .find(|(_, left)| case.holds(*left))?;
     let exponent = ratio.abs().log2();
     let power = exponent == exponent.round() && ratio > 0.0;
@@ -44,8 +44,8 @@ fn ratios(numbers: &Numbers) -> Vec<f64> {
     // The largest may be the one that is cut off.
     let sized = |(got, want): &(f64, f64)| *got != 0.0 && *want != 0.0;
     let mut all: Vec<f64> = numbers.pairs().filter(sized).map(ratio).collect();
-    all.sort_by(f64::total_cmp);
-    let middle = all.get(all.len() / 2).copied();
+    let half = all.len() / 2;
+    let middle = (half < all.len()).then(|| *all.select_nth_unstable_by(half, f64::total_cmp).1);
     let usable = |ratio: &f64| ratio.is_finite() && *ratio != 0.0 && (ratio - 1.0).abs() >= 1e-6;
     largest.into_iter().chain(middle).filter(usable).map(snapped).collect()
 }
@@ -64,7 +64,7 @@ fn in_codes(case: &Case, numbers: &Numbers) -> Option<Explanation> {
         let factor = 2f64.powi(exponent);
         let left = |round: fn(f64) -> f64| {
             let shifted = |code: i64| clip(round((code as f64 - zero) * factor) + zero);
-            codes.pairs().filter(|&(got, want)| shifted(got) != want as f64).count() as u64
+            case.count(codes.pairs().map(|(got, want)| shifted(got) != want as f64))
         };
         let left = roundings.map(left).into_iter().min().unwrap_or(u64::MAX);
         case.explanation("constant_ratio", left, None, || {

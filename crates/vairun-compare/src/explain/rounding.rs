@@ -38,10 +38,10 @@ fn by_last_quantizer(case: &Case) -> Option<Explanation> {
 
 /// Every quantizer between the golden's tensors, those of weights included.
 fn throughout(case: &Case) -> Option<Explanation> {
-    let left = |round| {
-        let tensor = case.varied_throughout(&Variation::rounding(round))?;
-        Some((round, case.differing_of(&tensor)?))
-    };
+    if !case.other_quantizers_round() {
+        return None;
+    }
+    let left = |round| Some((round, case.left_throughout(&Variation::rounding(round))?));
     let (rounds, left) = best(case, Round::ALL.into_iter().filter_map(left).collect())?;
     let proof = Some(format!("--round {}", rounds[0].name()));
     case.explanation("rounding", left, proof, || {

@@ -13,7 +13,7 @@ pub(super) fn test(case: &Case) -> Option<Explanation> {
             (false, _) if code >= count / 2 => code - count,
             _ => code,
         };
-        let left = codes.pairs().filter(|(got, want)| reread(*got) != *want).count() as u64;
+        let left = case.count(codes.pairs().map(|(got, want)| reread(got) != want));
         let (own, other) = if low < 0 { ("signed", "unsigned") } else { ("unsigned", "signed") };
         case.explanation("signedness", left, None, || {
             format!("the golden holds the same bytes read as {other} numbers, the model's are {own}: Δ = ±{count}")

@@ -56,7 +56,7 @@ pub fn sweep(
         let case = cases.case(record)?;
         let own = case.tail()?.round.map(|round| round.name().to_owned());
         let left = |round| {
-            Some((Round::name(round).to_owned(), case.left_by(&Variation::rounding(round))?))
+            Some((Round::name(round).to_owned(), case.count_by(&Variation::rounding(round))?))
         };
         let differing = Round::ALL.into_iter().map(left).collect::<Option<Vec<_>>>()?;
         Some(SweepRow { name: record.name.clone(), own, differing })

@@ -3,7 +3,7 @@
 use vairun_graph::{Graph, Node, ValueId};
 use vairun_numeric::round::Round;
 use vairun_numeric::variation::Variation;
-use vairun_ops::quant::varied::{is_varied, own_rounding};
+use vairun_ops::quant::varied::{constant_of, is_varied, own_rounding};
 use vairun_tensor::{Tensor, Value};
 
 use super::part::Part;
@@ -20,6 +20,8 @@ pub(super) struct Tail {
     pub(super) round: Option<Round>,
     /// Whether the model has this quantizer; otherwise it is a part of an operator on codes.
     pub(super) own: bool,
+    /// Whether it makes exactly what the model makes.
+    pub(super) exact: bool,
 }
 
 impl Tail {
@@ -32,7 +34,7 @@ impl Tail {
         let x = node.inputs.first().copied().flatten()?;
         let quantizer = graph.name_of(node.outputs.first().copied().flatten()?).to_owned();
         let (x_name, y_name) = (graph.name_of(x), graph.name_of(output));
-        let value = value_of(part, engine, x)?;
+        let value = part.values(engine, &[x])?.pop()?;
         let tail = if graph.initializers.contains_key(&x) {
             graph.extract(&[], &[y_name]).ok()?
         } else {
@@ -44,9 +46,34 @@ impl Tail {
         };
         let inputs = tail.inputs.iter().map(given).collect::<Option<Vec<_>>>()?;
         let round = own_rounding(graph, node);
-        let tail = Self { graph: tail, inputs, quantizer, round, own };
+        let mut tail = Self { graph: tail, inputs, quantizer, round, own, exact: false };
         let plain = tail.evaluate(engine, &Variation::default())?;
-        (plain.bits_eq(got) || (!own && nearly(&plain, got))).then_some(tail)
+        tail.exact = plain.bits_eq(got);
+        (tail.exact || (!own && nearly(&plain, got))).then_some(tail)
+    }
+
+    /// The same of other numbers.
+    pub(super) fn with(&self, numbers: Tensor) -> Self {
+        let mut inputs = self.inputs.clone();
+        inputs[0] = numbers.into();
+        let (graph, quantizer) = (self.graph.clone(), self.quantizer.clone());
+        Self { graph, inputs, quantizer, ..*self }
+    }
+
+    /// Whether each element of the tensor depends on one element of what is quantized alone, wherever that stands.
+    pub(super) fn is_elementwise(&self) -> bool {
+        let constants = Constants::of(&self.graph);
+        let small = |id: &ValueId| self.graph.initializers.get(id).is_some_and(|t| t.len() == 1);
+        let elementwise =
+            |node: &Node| is_varied(&node.op) || node.op.op_type.ends_with("DequantizeLinear");
+        let fixed = |node: &Node| node.writes().all(|id| constants.contains(id));
+        self.inputs.len() == 1
+            && self.graph.nodes.iter().all(|node| elementwise(node) || fixed(node))
+            && self.graph.nodes.iter().filter(|node| !fixed(node)).all(|node| {
+                node.reads().filter(|id| constants.contains(*id)).all(|id| {
+                    small(&id) || constant_of(&self.graph, id).is_some_and(|t| t.len() == 1)
+                })
+            })
     }
 
     /// The tensor when the quantizer deviates.
@@ -74,11 +101,14 @@ impl Tail {
 
     /// The same with other numbers to quantize.
     pub(super) fn of_numbers(&self, engine: &dyn Engine, numbers: Tensor) -> Option<Tensor> {
-        let mut inputs = self.inputs.clone();
-        *inputs.first_mut()? = numbers.into();
-        let made = engine.evaluate(self.graph.clone(), inputs, None);
+        let made = engine.evaluate(self.graph.clone(), self.with(numbers).inputs, None);
         made.ok()?.into_iter().next()?.into_tensor().ok()
     }
+}
+
+/// What the last quantizer of a part quantizes.
+pub(super) fn quantized(graph: &Graph) -> Option<ValueId> {
+    last_quantizer(graph, *graph.outputs.first()?)?.inputs.first().copied().flatten()
 }
 
 /// Whether so few elements differ that explanations still tell something: operators on codes round their sums otherwise
@@ -113,19 +143,4 @@ fn last_quantizer(graph: &Graph, mut id: ValueId) -> Option<&Node> {
 fn input_of(part: &Part, name: &str) -> Option<Value> {
     let place = part.graph.inputs.iter().position(|&id| part.graph.name_of(id) == name)?;
     part.inputs.get(place).cloned()
-}
-
-/// The value of a tensor of the part.
-fn value_of(part: &Part, engine: &dyn Engine, id: ValueId) -> Option<Value> {
-    let name = part.graph.name_of(id);
-    if let Some(tensor) = part.graph.initializers.get(&id) {
-        return Some(tensor.clone().into());
-    }
-    if let Some(value) = input_of(part, name) {
-        return Some(value);
-    }
-    let before = part.graph.extract(&[], &[name]).ok()?;
-    let inputs = before.inputs.iter().map(|&id| input_of(part, before.name_of(id)));
-    let inputs = inputs.collect::<Option<Vec<_>>>()?;
-    engine.evaluate(before, inputs, None).ok()?.into_iter().next()
 }

@@ -18,11 +18,9 @@ mod structure;
 use std::collections::HashMap;
 
 use vairun_graph::Graph;
-use vairun_tensor::Tensor;
 
-use crate::check::{Found, Pairing};
+use crate::check::{Found, MadeTensor, Pairing};
 use crate::golden::{Elements, Entry, GoldenError, GoldenSource, Hint, Place};
-use crate::quantizer::{Kind, Quantizer};
 use crate::report::Reading;
 use index::Index;
 use modules::Modules;
@@ -109,30 +107,9 @@ impl<'a> Matcher<'a> {
         self.sort_by_name();
     }
 
-    /// The golden.
-    pub fn golden(&self) -> &'a dyn GoldenSource {
-        self.golden
-    }
-
-    /// The entry that stands for the tensor of that name: the surest, where several do.
-    pub fn find(&self, name: &str) -> Option<usize> {
-        self.find_all(name).first().copied()
-    }
-
     /// Every entry that stands for the tensor of that name, the surest first: a dump may hold numbers and codes.
     pub fn find_all(&self, name: &str) -> &[usize] {
         self.by_name.get(name).map_or(&[], Vec::as_slice)
-    }
-
-    /// The entry whose elements can be given to an input of the model: the one that stands for it, else numbers that
-    /// are called so and stand behind its quantizer, which makes the same codes of them.
-    pub fn find_input(&self, name: &str) -> Option<usize> {
-        let called_so = |index: &usize| {
-            let entry = &self.golden.entries()[*index];
-            let numbers = entry.hint.elements == Some(Elements::Numbers);
-            numbers && names::escape(&entry.name) == names::escape(name)
-        };
-        self.find(name).or_else(|| (0..self.matches.len()).find(called_so))
     }
 
     /// The tensor that an entry stands for.
@@ -140,40 +117,22 @@ impl<'a> Matcher<'a> {
         self.matches[index].as_ref().ok().map(|found| found.name.as_str())
     }
 
-    /// The elements of an entry in type, layout and scale of its counterpart, which the model has made as `made`.
-    /// What cannot be brought there is given as it is, so that the comparison fails and says why.
-    ///
-    /// # Errors
-    /// A golden that cannot be read.
-    pub fn read(
+    /// The elements of an entry for a tensor, in the layout of `earlier` where they were read before.
+    fn read_as(
         &self,
         index: usize,
-        name: &str,
-        made: &Tensor,
-        kind: Kind,
-        quantizer: Option<&Quantizer>,
-    ) -> Result<(Tensor, Reading), GoldenError> {
+        made: &MadeTensor,
+        earlier: Option<&Reading>,
+    ) -> Result<Found, GoldenError> {
         let entry = &self.golden.entries()[index];
         let content = self.golden.load(index)?;
+        let &MadeTensor { name, tensor: made, kind, quantizer } = made;
         let constant = self.index.is_constant(name);
-        let target = read::Target { made, kind, quantizer, constant };
+        let told = earlier.map(|reading| reading.read_as.as_str());
+        let target = read::Target { made, kind, quantizer, constant, told };
         let (tensor, read_as) = read::read(entry, content, &target);
         let matched_by = self.matches[index].as_ref().map_or("", |found| found.how).to_owned();
-        Ok((tensor, Reading { name: entry.name.clone(), read_as, matched_by }))
-    }
-
-    /// Tensors of the model that an entry without a counterpart may mean, the closest first.
-    pub fn closest(&self, index: usize) -> Vec<String> {
-        let entry = &self.golden.entries()[index];
-        match &self.matches[index] {
-            Ok(_) => Vec::new(),
-            Err(several) if !several.is_empty() => several.clone(),
-            Err(_) => {
-                let called_so = closest::closest(&entry.name, self.index.names());
-                let alike = self.alike.get(&index).filter(|_| called_so.is_empty());
-                alike.map_or(called_so, |alike| alike.iter().take(closest::MOST).cloned().collect())
-            }
-        }
+        Ok(Found { tensor, reading: Reading { name: entry.name.clone(), read_as, matched_by } })
     }
 }
 
@@ -257,32 +216,52 @@ impl Pairing for Matcher<'_> {
         self.golden
     }
 
+    /// The surest, where several entries stand for the tensor.
     fn find(&self, name: &str) -> Option<usize> {
-        Matcher::find(self, name)
+        self.find_all(name).first().copied()
     }
 
     fn others(&self, name: &str) -> Vec<usize> {
         self.find_all(name).iter().skip(1).copied().collect()
     }
 
+    /// The entry that stands for the input, else numbers that are called so and stand behind its quantizer, which makes
+    /// the same codes of them.
     fn find_input(&self, name: &str) -> Option<usize> {
-        Matcher::find_input(self, name)
+        let called_so = |index: &usize| {
+            let entry = &self.golden.entries()[*index];
+            let numbers = entry.hint.elements == Some(Elements::Numbers);
+            numbers && names::escape(&entry.name) == names::escape(name)
+        };
+        self.find(name).or_else(|| (0..self.matches.len()).find(called_so))
     }
 
-    fn read(
+    /// What cannot be brought into type, layout and scale of its counterpart is given as it is, so that the comparison
+    /// fails and says why.
+    fn read(&self, index: usize, made: &MadeTensor) -> Result<Found, GoldenError> {
+        self.read_as(index, made, None)
+    }
+
+    fn read_again(
         &self,
         index: usize,
-        name: &str,
-        made: &Tensor,
-        kind: Kind,
-        quantizer: Option<&Quantizer>,
+        made: &MadeTensor,
+        earlier: &Reading,
     ) -> Result<Found, GoldenError> {
-        let (tensor, reading) = Matcher::read(self, index, name, made, kind, quantizer)?;
-        Ok(Found { tensor, reading })
+        self.read_as(index, made, Some(earlier))
     }
 
     fn closest(&self, index: usize) -> Vec<String> {
-        Matcher::closest(self, index)
+        let entry = &self.golden.entries()[index];
+        match &self.matches[index] {
+            Ok(_) => Vec::new(),
+            Err(several) if !several.is_empty() => several.clone(),
+            Err(_) => {
+                let called_so = closest::closest(&entry.name, self.index.names());
+                let alike = self.alike.get(&index).filter(|_| called_so.is_empty());
+                alike.map_or(called_so, |alike| alike.iter().take(closest::MOST).cloned().collect())
+            }
+        }
     }
 }
 

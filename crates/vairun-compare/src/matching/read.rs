@@ -15,6 +15,8 @@ pub(super) struct Target<'a> {
     pub(super) quantizer: Option<&'a Quantizer>,
     /// Whether it is the same in every run: weights have layouts of their own.
     pub(super) constant: bool,
+    /// How the same elements were read before, when `made` was not only a stand-in: its layout counts.
+    pub(super) told: Option<&'a str>,
 }
 
 /// What has been found out about elements while they are read.
@@ -261,6 +263,9 @@ fn best(
     target: &Target,
     scaled: bool,
 ) -> Option<(Tensor, String)> {
+    if let Some(layout) = target.told.and_then(|told| layout_told(told, possible)) {
+        return Some((layout.apply(tensor, target.made.shape())?, layout.title.to_owned()));
+    }
     let mut found: Option<(usize, Tensor, &Layout)> = None;
     for layout in possible {
         let arranged = layout.apply(tensor, target.made.shape())?;
@@ -282,6 +287,14 @@ fn best(
     })
 }
 
+/// The layout that the words of an earlier reading name; the one without a name where they name none.
+fn layout_told<'a>(told: &str, possible: &'a [Layout]) -> Option<&'a Layout> {
+    possible
+        .iter()
+        .filter(|layout| told.contains(layout.title))
+        .max_by_key(|layout| layout.title.len())
+}
+
 /// The same numbers in the type that the model has, where all of them have one there.
 fn like(tensor: Tensor, made: &Tensor) -> Tensor {
     if tensor.dtype() == made.dtype() || tensor.shape() != made.shape() {
@@ -298,7 +311,7 @@ mod tests {
     use super::*;
 
     fn target<'a>(made: &'a Tensor, kind: Kind, quantizer: Option<&'a Quantizer>) -> Target<'a> {
-        Target { made, kind, quantizer, constant: false }
+        Target { made, kind, quantizer, constant: false, told: None }
     }
 
     fn read_raw(bytes: Vec<u8>, hint: crate::golden::Hint, target: &Target) -> (Tensor, String) {
@@ -377,6 +390,19 @@ mod tests {
         let read = read(&entry, Content::Tensor(other.clone()), &target(&made, Kind::Plain, None));
         assert!(read.0.bits_eq(&other));
         assert_eq!(read.1, "");
+    }
+
+    #[test]
+    fn what_was_read_before_keeps_its_layout() {
+        let made = Tensor::new(&[1, 2, 2, 2], (1..=8).map(|i| i as i8).collect()).unwrap();
+        let channels_last = vec![1, 5, 2, 6, 3, 7, 4, 8];
+        let (want, told) =
+            read_raw(channels_last.clone(), Default::default(), &target(&made, Kind::Codes, None));
+        assert_eq!(told, "int8 codes, NHWC → NCHW");
+        let stand_in = Tensor::new(&[1, 2, 2, 2], vec![0i8; 8]).unwrap();
+        let again = Target { told: Some(&told), ..target(&stand_in, Kind::Codes, None) };
+        let (tensor, _) = read_raw(channels_last, Default::default(), &again);
+        assert!(tensor.bits_eq(&want), "{tensor:?}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Names of goldens against a graph: `x → Q → DQ → Conv(w → Q → DQ) → Relu → Q → DQ → y`.
 
 use vairun_graph::{Attributes, Node, OpId};
+use vairun_tensor::Tensor;
 
 use super::*;
 use crate::golden::{Content, Entry, Part, Role};

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use vairun_graph::{Graph, ValueId};
 
 use super::super::case::Case;
+use super::super::part::Part;
 use super::is_activation;
 use crate::report::Explanation;
 
@@ -17,15 +18,18 @@ const MOST: usize = 12;
 pub(super) fn test(case: &Case) -> Option<Explanation> {
     let graph = case.whole;
     let start = *graph.by_name().get(case.record.name.as_str())?;
-    below(graph, start).into_iter().take(MOST).find_map(|(node, after)| {
+    let candidates: Vec<_> = below(graph, start)
+        .into_iter()
+        .take(MOST)
+        .filter(|&(_, id)| is_function(case, id))
+        .collect();
+    let names: Vec<&str> = candidates.iter().map(|&(_, id)| graph.name_of(id)).collect();
+    let part = graph.extract(&[&case.record.name], &names).ok()?;
+    let part = Part::new(part, vec![case.got.clone().into()]);
+    candidates.into_iter().enumerate().find_map(|(i, (node, after))| {
         let name = graph.name_of(after);
-        let part = graph.extract(&[&case.record.name], &[name]).ok()?;
-        // What is computed from other tensors as well is no function of this one.
-        if part.inputs.len() != 1 || !part.nodes.iter().any(is_activation) {
-            return None;
-        }
-        let made = case.engine().evaluate(part, vec![case.got.clone().into()], None).ok()?;
-        let made = made.into_iter().next()?.into_tensor().ok()?;
+        let made = part.values(case.engine(), &[part.graph.outputs[i]])?.pop()?;
+        let made = made.into_tensor().ok()?;
         let left = case.differing_of(&made.without_dequantized())?;
         let node = &graph.nodes[node];
         case.explanation("activation", left, None, || {
@@ -35,6 +39,13 @@ pub(super) fn test(case: &Case) -> Option<Explanation> {
             )
         })
     })
+}
+
+/// Whether a tensor is made from the case's alone, through an activation.
+fn is_function(case: &Case, id: ValueId) -> bool {
+    let part = case.whole.extract(&[&case.record.name], &[case.whole.name_of(id)]);
+    // What is computed from other tensors as well is no function of this one.
+    part.is_ok_and(|part| part.inputs.len() == 1 && part.nodes.iter().any(is_activation))
 }
 
 /// The tensors that are made from one within a few nodes, in execution order, each with its node.

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use vairun_graph::{Graph, Node, ValueId};
-use vairun_tensor::Tensor;
 
 use super::super::case::Case;
 use super::super::pool_factor::bypass;
@@ -20,7 +19,7 @@ const MOST: usize = 24;
 pub(super) fn test(case: &Case) -> Option<Explanation> {
     let graph = &case.part.as_ref()?.graph;
     ways(graph).into_iter().take(MOST).find_map(|(i, before)| {
-        let left = case.differing_of(&without(case, i, before)?)?;
+        let left = left_without(case, i, before)?;
         let node = &graph.nodes[i];
         case.explanation("activation", left, None, || {
             let from = graph.name_of(before);
@@ -74,24 +73,18 @@ fn cheap(graph: &Graph, node: usize) -> bool {
         || node.op.op_type.contains("QuantizeLinear")
 }
 
-/// The tensor where readers of what the node makes read another one.
-fn without(case: &Case, node: usize, before: ValueId) -> Option<Tensor> {
+/// Elements that differ where readers of what the node makes read another tensor.
+fn left_without(case: &Case, node: usize, before: ValueId) -> Option<u64> {
     let part = case.part.as_ref()?;
     let graph = &part.graph;
     let made = graph.nodes[node].outputs.first().copied().flatten()?;
     let given = graph.inputs.iter().position(|&id| id == before);
-    if graph.outputs == [made] {
-        // The node is the last: without it the tensor is the other one, which the part may be given.
-        return match given {
-            Some(place) => part.inputs[place].as_tensor().ok().cloned(),
-            None => case.changed(|graph| {
-                bypass(graph, made, before);
-                true
-            }),
-        };
+    // The node may be the last: without it the tensor is the other one, which the part may be given.
+    match given.filter(|_| graph.outputs == [made]) {
+        Some(place) => case.differing_of(part.inputs[place].as_tensor().ok()?),
+        None => case.left_changed(|graph| {
+            bypass(graph, made, before);
+            true
+        }),
     }
-    case.changed(|graph| {
-        bypass(graph, made, before);
-        true
-    })
 }

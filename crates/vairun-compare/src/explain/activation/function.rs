@@ -36,11 +36,11 @@ fn applied_as_well(case: &Case) -> Option<Explanation> {
     let numbers = case.numbers()?;
     FUNCTIONS.into_iter().find_map(|(name, function)| {
         let before_quantizer = || {
-            let left = case.differing_of(&case.tail()?.mapped(case.engine(), function)?)?;
+            let left = case.left_with(|tail| tail.mapped(case.engine(), function))?;
             case.holds(left).then_some(left)
         };
-        let far = |(got, want): &(f64, f64)| !numbers.same(function(*got), *want);
-        let on_numbers = || numbers.pairs().filter(far).count() as u64;
+        let far = |(got, want): (f64, f64)| !numbers.same(function(got), want);
+        let on_numbers = || case.count(numbers.pairs().map(far));
         let left = before_quantizer().unwrap_or_else(on_numbers);
         case.explanation("activation", left, None, || {
             format!("with {name} applied as well, as if the golden were from after it: {left} differences")
@@ -50,7 +50,8 @@ fn applied_as_well(case: &Case) -> Option<Explanation> {
 
 /// The golden where it is within the model's range is the model's: a clip is missing that the model has.
 fn missing_clip(case: &Case) -> Option<Explanation> {
-    if case.tail().is_some_and(|_| case.left_by(&Variation::default()) != Some(case.differing())) {
+    let is_itself = || case.count_by(&Variation::default()) == Some(case.differing());
+    if case.tail().is_some_and(|tail| !tail.exact && !is_itself()) {
         return None;
     }
     let numbers = case.numbers()?;
@@ -60,8 +61,8 @@ fn missing_clip(case: &Case) -> Option<Explanation> {
     if outside == 0 || low >= high {
         return None;
     }
-    let far = |(got, want): &(f64, f64)| !numbers.same(*got, want.clamp(low, high));
-    let left = numbers.pairs().filter(far).count() as u64;
+    let far = |(got, want): (f64, f64)| !numbers.same(got, want.clamp(low, high));
+    let left = case.count(numbers.pairs().map(far));
     let range = numbers.codes.as_ref().and_then(|codes| codes.range);
     let cause = if range.is_some_and(|_| at_its_ends(case, low, high)) {
         "not_clipped"
