@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
-use vairun_numeric::kernel::{Codes, Element, Isa, Output, Written, transpose};
+use vairun_numeric::kernel::{Codes, Element, Isa, Moved, Output, Written, transpose};
 use vairun_ops::contraction::{Contraction, Packed, PackedInput};
 use vairun_ops::{Context, Inputs, OpError, Operator, Outputs};
 use vairun_tensor::{Carrier, DType, Tensor};
@@ -111,7 +111,7 @@ impl ExactOr {
     }
 
     /// Stored codes, channels last, with [`SLACK`] behind them.
-    fn laid_out<T: Copy + Default + Send + Sync>(&self, shape: &[usize], codes: &[T]) -> Vec<T> {
+    fn laid_out<T: Moved>(&self, shape: &[usize], codes: &[T]) -> Vec<T> {
         let mut out = vec![T::default(); codes.len() + SLACK];
         let last = &mut out[..codes.len()];
         match self.channels_second {

@@ -142,7 +142,7 @@ impl Binary {
     }
 }
 
-/// The order in which `b` is a row of `a` that repeats, and the images for each of which it is another one; `None`
+/// The order in which `b` is a row of `a` that repeats, a single code among them, and the images for each of which it is another one; `None`
 /// where it is none in either.
 fn laid_out(a: &Coded, b: &Coded) -> Option<(Order, usize)> {
     let rank = a.shape.len();
@@ -152,6 +152,9 @@ fn laid_out(a: &Coded, b: &Coded) -> Option<(Order, usize)> {
     let last = rank > 2 && (!a.lies(Order::Rows) || !b.lies(Order::Rows));
     if a.shape == b.shape {
         return Some((if last { Order::ChannelsLast } else { Order::Rows }, 1));
+    }
+    if b.len() == 1 {
+        return Some((a.order, 1));
     }
     let padded = [&vec![1; rank - b.shape.len()][..], &b.shape].concat();
     // A number for each channel.

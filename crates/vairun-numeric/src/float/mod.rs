@@ -1,4 +1,4 @@
-//! Convolutions and matrix products in float32.
+//! Convolutions and matrix products in float32, and functions of each number.
 //!
 //! **Order of summation.** Every element of a result is one chain of fused multiply-adds that starts at +0 and takes
 //! the terms in the order of the weights: channel by channel, and within a channel tap by tap, row-major. A bias is
@@ -14,6 +14,7 @@
 mod block;
 mod conv;
 mod depthwise;
+mod elementwise;
 mod left;
 mod pixels;
 mod planes;
@@ -24,6 +25,7 @@ mod tests;
 mod tile;
 
 pub use conv::{Conv, Filters};
+pub use elementwise::{Binary, Other, Unary, binary, unary};
 pub use left::Left;
 pub use product::{Sizes, product, products};
 pub use right::Right;

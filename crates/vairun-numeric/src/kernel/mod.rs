@@ -35,6 +35,7 @@ mod tests;
 #[cfg(test)]
 mod tie_tests;
 mod tile;
+mod transpose;
 mod weights;
 #[cfg(test)]
 mod wide_tests;
@@ -44,11 +45,12 @@ pub use elementwise::{Binary, Grid, Operation, Stored, map_bytes, map_to, map_wo
 pub use finish::{Finish, Output};
 pub use isa::Isa;
 pub use mean::{mean_of_images, means_of_windows, scaled_sums_of_images};
-pub use movement::{gather, spread_rows, transpose};
+pub use movement::{gather, spread_rows};
 pub use narrow::{Narrow, NarrowParts};
 pub use pairs::Pairs;
 pub use pool::max_pool;
 pub use product::{Codes, Product, Written};
 pub use rows::Rows;
 pub use split::Split;
+pub use transpose::{Moved, transpose};
 pub use weights::{Element, Weights};

@@ -124,6 +124,7 @@ pub(super) struct Walk {
 impl Walk {
     /// Calls `visit(outputs, input)` for runs of outputs, within one plane, that read the input from `input` on, every
     /// `stride` of the last dimension. Each output meets the elements of its window in row-major order.
+    #[inline(always)]
     pub(super) fn visit(&self, mut visit: impl FnMut(Range<usize>, usize)) {
         for (row, inputs) in self.rows.iter().enumerate() {
             let start = row * self.output;

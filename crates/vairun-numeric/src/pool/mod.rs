@@ -3,6 +3,7 @@
 //! A plane is what one channel of one sample holds, row-major. Elements of the padding do not exist: they are neither
 //! compared nor added. Every element is visited in row-major order of its window, so sums have one order.
 
+pub mod float32;
 mod geometry;
 mod reduce;
 

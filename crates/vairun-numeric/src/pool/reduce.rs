@@ -67,6 +67,7 @@ pub fn largest<T: Ordered>(a: T, b: T) -> T {
 }
 
 /// The largest element of each window; [`Ordered::LEAST`] where a window sees none.
+#[inline(always)]
 pub fn max<T: Ordered>(x: &[T], pool: &Pool) -> Vec<T> {
     fold(x, pool, T::LEAST, largest)
 }
@@ -74,6 +75,7 @@ pub fn max<T: Ordered>(x: &[T], pool: &Pool) -> Vec<T> {
 /// The mean of each window: its sum from the first element to the last, divided by their number.
 ///
 /// With `include_padding` the elements of the padding count, as zeros. NaN where a window sees no element.
+#[inline(always)]
 pub fn mean<T: Float>(x: &[T], pool: &Pool, include_padding: bool) -> Vec<T> {
     let mut y = sum(x, pool);
     let counts: Vec<T> = pool.counts(include_padding).into_iter().map(T::count).collect();
@@ -84,6 +86,7 @@ pub fn mean<T: Float>(x: &[T], pool: &Pool, include_padding: bool) -> Vec<T> {
 }
 
 /// The sum of each window, from its first element to its last.
+#[inline(always)]
 pub fn sum<T: Float>(x: &[T], pool: &Pool) -> Vec<T> {
     fold(x, pool, T::ZERO, |sum, x| sum + x)
 }
@@ -114,6 +117,7 @@ pub fn argmax<T: Ordered>(x: &[T], pool: &Pool) -> Vec<(T, usize)> {
 /// The mean of each row of `length` elements; NaN for rows without elements.
 ///
 /// Eight sums run side by side over the row and are added at its end: the order is the same on every machine.
+#[inline(always)]
 pub fn mean_of_rows<T: Float>(x: &[T], rows: usize, length: usize) -> Vec<T> {
     let n = T::count(length);
     if length == 0 {
@@ -122,6 +126,7 @@ pub fn mean_of_rows<T: Float>(x: &[T], rows: usize, length: usize) -> Vec<T> {
     x.chunks_exact(length).map(|row| row_sum(row) / n).collect()
 }
 
+#[inline(always)]
 fn row_sum<T: Float>(row: &[T]) -> T {
     let mut lanes = [T::ZERO; 8];
     let chunks = row.chunks_exact(8);
@@ -134,6 +139,7 @@ fn row_sum<T: Float>(row: &[T]) -> T {
     ((a + b) + (c + d)) + ((e + f) + (g + h))
 }
 
+#[inline(always)]
 fn fold<T: Copy, A: Copy>(x: &[T], pool: &Pool, initial: A, step: impl Fn(A, T) -> A) -> Vec<A> {
     let mut y = vec![initial; pool.planes * pool.output_len()];
     each_plane(x, pool, &mut y, |y, x, _| *y = step(*y, x));
@@ -158,15 +164,24 @@ fn each_plane<T: Copy, A>(x: &[T], pool: &Pool, y: &mut [A], step: impl Fn(&mut 
         walk.visit(|outputs, from| {
             let y = &mut y[outputs];
             // Neighbours are read by whole vectors.
-            if stride == 1 {
-                let x = &x[from..from + y.len()];
-                y.iter_mut().zip(x).enumerate().for_each(|(i, (y, &x))| step(y, x, from + i));
-            } else {
-                let x = x[from..].iter().step_by(stride);
-                y.iter_mut()
-                    .zip(x)
-                    .enumerate()
-                    .for_each(|(i, (y, &x))| step(y, x, from + i * stride));
+            match stride {
+                1 => {
+                    let x = &x[from..from + y.len()];
+                    y.iter_mut().zip(x).enumerate().for_each(|(i, (y, &x))| step(y, x, from + i));
+                }
+                2 => {
+                    let (last, y) = y.split_last_mut().expect("a run of outputs is not empty");
+                    let end = from + 2 * y.len();
+                    let pairs = x[from..end].as_chunks::<2>().0;
+                    let outputs = y.iter_mut().zip(pairs).enumerate();
+                    outputs.for_each(|(i, (y, pair))| step(y, pair[0], from + 2 * i));
+                    step(last, x[end], end);
+                }
+                _ => {
+                    let x = x[from..].iter().step_by(stride);
+                    let outputs = y.iter_mut().zip(x).enumerate();
+                    outputs.for_each(|(i, (y, &x))| step(y, x, from + i * stride));
+                }
             }
         });
     }

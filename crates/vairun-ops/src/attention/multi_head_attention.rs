@@ -16,6 +16,7 @@
 //!
 //! Source: onnxruntime 1.32 `contrib_ops/cpu/bert/multihead_attention.cc`.
 
+use vairun_numeric::float::Binary;
 use vairun_tensor::Value;
 
 use super::attention::{flat, joined, split_heads};
@@ -28,7 +29,7 @@ use crate::common::parameters::integers;
 use crate::common::prelude::*;
 use crate::common::stack::block;
 use crate::common::types::FLOATS;
-use crate::elementwise::binary::combine;
+use crate::elementwise::float32;
 
 /// `MultiHeadAttention`.
 pub static DEF: OpDef = OpDef {
@@ -154,7 +155,7 @@ impl MultiHeadAttention {
             }
             let part =
                 block(bias, 0, if which == 2 { bias.len() - hidden } else { start }, hidden)?;
-            x = with_float!(x.dtype(), name, T => combine::<T>(x, part, Number::add))?;
+            x = with_float!(x.dtype(), name, T => float32::combine::<T>(Some(Binary::Add), x, part, Number::add))?;
         }
         split_heads(&x, [b, length, self.heads, hidden / self.heads])
     }

@@ -66,6 +66,15 @@ impl<const N: usize> Runs<N> {
         Self { outer: merged, len, step }
     }
 
+    /// The length of the row of the second operand that is laid beside every row of the first; `None` where it is none.
+    pub(crate) fn row(&self) -> Option<usize> {
+        let repeated = match self.outer[..] {
+            [(_, step)] => N == 2 && step[0] == self.len && step[1] == 0,
+            _ => false,
+        };
+        (repeated && self.step.iter().all(|&step| step == 1)).then_some(self.len)
+    }
+
     /// Calls `run` with the first element of each operand, for each run in the order of the result.
     pub(crate) fn for_each(&self, mut run: impl FnMut([usize; N])) {
         let count: usize = self.outer.iter().map(|(dim, _)| dim).product();

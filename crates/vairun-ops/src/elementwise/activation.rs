@@ -10,6 +10,7 @@
 //!
 //! Source: <https://onnx.ai/onnx/operators/>, the pages of the same names.
 
+use vairun_numeric::float::Unary;
 use vairun_numeric::transcendental as f32_functions;
 
 use crate::attrs::Attrs;
@@ -33,7 +34,7 @@ mod f64_functions {
 /// One line for each operator. The formula is written once and compiled for float32 and for float64.
 macro_rules! activations {
     ($($id:ident $name:ident $since:literal $summary:literal
-        { $($attribute:ident = $default:expr),* }, |$x:ident, $real:ident, $m:ident| $formula:expr;)*) => {$(
+        { $($attribute:ident = $default:expr),* }, |$x:ident, $real:ident, $m:ident| $formula:expr $(, $kernel:expr)?;)*) => {$(
         #[doc = concat!("`", stringify!($name), "`.")]
         pub static $id: OpDef = OpDef {
             names: &[("", stringify!($name))],
@@ -73,6 +74,10 @@ macro_rules! activations {
                 $(let $attribute = $real::from(self.$attribute);)*
                 $formula
             }
+            $(fn kernel(&self) -> Option<Unary> {
+                let kernel: fn(&Self) -> Unary = $kernel;
+                Some(kernel(self))
+            })?
         }
     )*};
 }
@@ -91,16 +96,16 @@ activations! {
         |x, Real, m| {
         let line: Real = alpha * x + beta;
         unit(line)
-    };
+    }, |Self { alpha, beta }| Unary::HardSigmoid { alpha: *alpha, beta: *beta };
     HARD_SWISH HardSwish 14 "x · max(0, min(1, x/6 + 0.5))" {}, |x, Real, m| {
         // The function's definition in ONNX is x · HardSigmoid(x) with alpha = 1/6, a float32.
         let line: Real = Real::from(1f32 / 6.0) * x + 0.5;
         x * unit(line)
-    };
+    }, |_| Unary::HardSwish { alpha: 1.0 / 6.0, beta: 0.5 };
     LEAKY_RELU LeakyRelu 1 "alpha · x below 0" { alpha = 0.01 }, |x, Real, m| {
         let below: Real = alpha * x;
         if x < 0.0 { below } else { x }
-    };
+    }, |Self { alpha }| Unary::LeakyRelu { alpha: *alpha };
     MISH Mish 18 "x · tanh(log(e^x + 1))" {}, |x, Real, m| {
         #[allow(clippy::useless_conversion)] // of float64
         let wide = f64::from(x);

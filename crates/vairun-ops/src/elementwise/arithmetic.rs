@@ -10,6 +10,7 @@
 //!
 //! Source: <https://onnx.ai/onnx/operators/>, the pages of the same names.
 
+use vairun_numeric::float::{Binary, Unary};
 use vairun_tensor::{DType, Tensor};
 
 use crate::attrs::Attrs;
@@ -19,13 +20,14 @@ use crate::common::types::{INTEGERS, NUMBERS, Types};
 use crate::common::{LATEST, one};
 use crate::def::{Grade, OpDef};
 use crate::elementwise::binary::{Alignment, combine};
+use crate::elementwise::float32;
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
 use crate::spec::NodeSpec;
 
 /// One line for each operator: its static, its name, the first opset, a summary, its types and the function.
 macro_rules! operators {
-    ($($id:ident $name:ident $since:literal $summary:literal $types:ident $with:ident, $f:expr;)*) => {$(
+    ($($id:ident $name:ident $since:literal $summary:literal $types:ident $with:ident, $f:expr $(, $kernel:ident)?;)*) => {$(
         #[doc = concat!("`", stringify!($name), "`.")]
         pub static $id: OpDef = OpDef {
             names: &[("", stringify!($name))],
@@ -49,7 +51,8 @@ macro_rules! operators {
         impl Operator for $name {
             fn run(&self, mut inputs: Inputs, _: &mut dyn Context) -> Result<Outputs, OpError> {
                 let (a, b) = self.0.take(&mut inputs)?;
-                one($with!(a.dtype(), "A", T => combine::<T>(a, b, $f))?)
+                let kernel = [$(Binary::$kernel)?].first().copied();
+                one($with!(a.dtype(), "A", T => float32::combine::<T>(kernel, a, b, $f))?)
             }
 
             fn output_dtypes(
@@ -63,9 +66,9 @@ macro_rules! operators {
 }
 
 operators! {
-    ADD Add 1 "A + B" NUMBERS with_number, Number::add;
-    SUB Sub 1 "A - B" NUMBERS with_number, Number::sub;
-    MUL Mul 1 "A · B" NUMBERS with_number, Number::mul;
+    ADD Add 1 "A + B" NUMBERS with_number, Number::add, Add;
+    SUB Sub 1 "A - B" NUMBERS with_number, Number::sub, Subtract;
+    MUL Mul 1 "A · B" NUMBERS with_number, Number::mul, Multiply;
     BITWISE_AND BitwiseAnd 18 "the bits that both have" INTEGERS with_integer, |a, b| a & b;
     BITWISE_OR BitwiseOr 18 "the bits that one of them has" INTEGERS with_integer, |a, b| a | b;
     BITWISE_XOR BitwiseXor 18 "the bits in which they differ" INTEGERS with_integer, |a, b| a ^ b;
@@ -88,7 +91,7 @@ impl Operator for Div {
         let (a, b) = self.0.take(&mut inputs)?;
         one(with_number!(a.dtype(), "A", T => {
             refuse_zeros::<T>(&b)?;
-            combine::<T>(a, b, Number::div)
+            float32::combine::<T>(Some(Binary::Divide), a, b, Number::div)
         })?)
     }
 
@@ -216,7 +219,8 @@ impl Operator for PRelu {
         }
         one(with_number!(x.dtype(), "X", T => {
             let zero = T::default();
-            combine::<T>(x, slope, |x, slope| if x < zero { x.mul(slope) } else { x })
+            let below = |x: T, slope: T| if x < zero { x.mul(slope) } else { x };
+            float32::combine::<T>(Some(Binary::Slope), x, slope, below)
         })?)
     }
 
@@ -326,7 +330,7 @@ fn power<T: Number>(x: Tensor, y: Tensor) -> Result<Tensor, OpError> {
         && y.rank() <= x.rank()
     {
         // x · x is x² rounded once, as x^2 is.
-        return super::map::map::<T>(x, |x| x.mul(x));
+        return float32::map::<T>(Some(Unary::Square), x, |x| x.mul(x));
     }
     match exponents(&y)? {
         Exponents::Integers(y) if T::FLOAT => {

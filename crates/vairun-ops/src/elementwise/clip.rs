@@ -14,6 +14,7 @@
 //!
 //! Source: <https://onnx.ai/onnx/operators/onnx__Clip.html>.
 
+use vairun_numeric::float::Unary;
 use vairun_tensor::{DType, Tensor};
 
 use crate::attrs::Attrs;
@@ -23,7 +24,8 @@ use crate::common::parameters::one_element;
 use crate::common::types::{NUMBERS, same_type};
 use crate::common::{LATEST, one};
 use crate::def::{Grade, OpDef};
-use crate::elementwise::map::{ignore_consumed_inputs, map};
+use crate::elementwise::float32;
+use crate::elementwise::map::ignore_consumed_inputs;
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
 use crate::spec::NodeSpec;
@@ -87,10 +89,13 @@ fn bound<T: Number>(
 fn clip<T: Number>(x: Tensor, low: Option<T>, high: Option<T>) -> Result<Tensor, OpError> {
     let above = |x: T, low: T| if x < low { low } else { x };
     let below = |x: T, high: T| if x > high { high } else { x };
+    let wide = |bound: Option<T>, or: f32| bound.map_or(or, |bound| bound.to_f64() as f32);
+    let (least, most) = (wide(low, f32::NEG_INFINITY), wide(high, f32::INFINITY));
+    let kernel = Some(Unary::Clip { low: least, high: most });
     match (low, high) {
-        (Some(low), Some(high)) => map(x, |x| below(above(x, low), high)),
-        (Some(low), None) => map(x, |x| above(x, low)),
-        (None, Some(high)) => map(x, |x| below(x, high)),
+        (Some(low), Some(high)) => float32::map(kernel, x, |x| below(above(x, low), high)),
+        (Some(low), None) => float32::map(kernel, x, |x| above(x, low)),
+        (None, Some(high)) => float32::map(kernel, x, |x| below(x, high)),
         (None, None) => Ok(x),
     }
 }

@@ -10,6 +10,7 @@
 //!
 //! Source: <https://onnx.ai/onnx/operators/>, the pages of the same names.
 
+use vairun_numeric::float::Unary;
 use vairun_numeric::transcendental;
 
 use crate::attrs::Attrs;
@@ -22,7 +23,7 @@ use crate::spec::NodeSpec;
 
 /// One line for each operator: its static, its name, the first opset, a summary, the function in float32 and float64.
 macro_rules! functions {
-    ($($id:ident $name:ident $since:literal $summary:literal, $f32:expr, $f64:expr;)*) => {$(
+    ($($id:ident $name:ident $since:literal $summary:literal, $f32:expr, $f64:expr $(, $kernel:ident)?;)*) => {$(
         #[doc = concat!("`", stringify!($name), "`.")]
         pub static $id: OpDef = OpDef {
             names: &[("", stringify!($name))],
@@ -51,6 +52,9 @@ macro_rules! functions {
             fn f64(&self, x: f64) -> f64 {
                 $f64(x)
             }
+            $(fn kernel(&self) -> Option<Unary> {
+                Some(Unary::$kernel)
+            })?
         }
     )*};
 }
@@ -81,7 +85,7 @@ functions! {
     SINH Sinh 9 "the hyperbolic sine", through_f64(libm::sinh), libm::sinh;
     SOFTPLUS Softplus 1 "log(e^x + 1)", through_f64(softplus), softplus;
     SOFTSIGN Softsign 1 "x / (1 + |x|)", |x: f32| x / (1.0 + x.abs()), |x: f64| x / (1.0 + x.abs());
-    SQRT Sqrt 1 "the square root", f32::sqrt, f64::sqrt;
+    SQRT Sqrt 1 "the square root", f32::sqrt, f64::sqrt, SquareRoot;
     TAN Tan 7 "the tangent", through_f64(libm::tan), libm::tan;
     TANH Tanh 1 "the hyperbolic tangent", transcendental::tanh, libm::tanh;
 }

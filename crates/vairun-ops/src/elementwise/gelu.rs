@@ -19,11 +19,13 @@
 //! Source: <https://onnx.ai/onnx/operators/onnx__Gelu.html>, onnxruntime 1.32 `contrib_ops/cpu/bert/bias_gelu.cc`,
 //! `contrib_ops/cpu/activations.h`.
 
+use vairun_numeric::float::Binary;
+
 use crate::common::dispatch::with_float;
 use crate::common::number::Number;
 use crate::common::prelude::*;
 use crate::common::types::FLOATS;
-use crate::elementwise::binary::combine;
+use crate::elementwise::float32;
 use crate::elementwise::map::map;
 
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +94,7 @@ impl Operator for Gelu {
                     let expected = format!("the last dimension of X, {:?}", x.shape());
                     return Err(wrong_shape("bias", bias.shape(), expected));
                 }
-                x = combine::<T>(x, bias, Number::add)?;
+                x = float32::combine::<T>(Some(Binary::Add), x, bias, Number::add)?;
             }
             one(map::<T>(x, |x| T::from_f64(self.0.of(x.to_f64())))?)
         })

@@ -1,5 +1,6 @@
 //! One function applied to every element.
 
+use vairun_numeric::float::Unary;
 use vairun_tensor::{DType, Element, Tensor};
 
 use crate::attrs::Attrs;
@@ -7,6 +8,7 @@ use crate::common::dispatch::with_float;
 use crate::common::number::Real;
 use crate::common::one;
 use crate::common::types::FLOATS;
+use crate::elementwise::float32;
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
 use crate::spec::NodeSpec;
@@ -28,6 +30,11 @@ pub(crate) fn map<T: Element + Copy>(x: Tensor, f: impl Fn(T) -> T) -> Result<Te
 pub(crate) trait RealFunction: Send + Sync {
     fn f32(&self, x: f32) -> f32;
     fn f64(&self, x: f64) -> f64;
+
+    /// The same for float32, in the vectors of the CPU.
+    fn kernel(&self) -> Option<Unary> {
+        None
+    }
 }
 
 /// The operator that applies a [`RealFunction`].
@@ -38,7 +45,7 @@ impl<F: RealFunction> Operator for MapReal<F> {
         let x = inputs.take(0, "X")?;
         let f = &self.0;
         one(with_float!(x.dtype(), "X", T => {
-            map::<T>(x, |x| x.apply(|x| f.f32(x), |x| f.f64(x)))
+            float32::map::<T>(f.kernel(), x, |x| x.apply(|x| f.f32(x), |x| f.f64(x)))
         })?)
     }
 

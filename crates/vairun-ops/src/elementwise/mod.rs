@@ -8,6 +8,7 @@ pub mod arithmetic;
 pub mod binary;
 pub mod clip;
 pub mod compare;
+pub(crate) mod float32;
 pub mod function;
 pub mod gelu;
 pub mod logic;

@@ -9,6 +9,7 @@
 //!
 //! Source: <https://onnx.ai/onnx/operators/>, the pages of the same names.
 
+use vairun_numeric::float::Unary;
 use vairun_tensor::DType;
 
 use crate::attrs::Attrs;
@@ -17,13 +18,14 @@ use crate::common::number::Number;
 use crate::common::types::{INTEGERS, NUMBERS};
 use crate::common::{LATEST, one};
 use crate::def::{Grade, OpDef};
-use crate::elementwise::map::{expect_unary, map};
+use crate::elementwise::float32;
+use crate::elementwise::map::expect_unary;
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
 use crate::spec::NodeSpec;
 
 macro_rules! functions {
-    ($($id:ident $name:ident $since:literal $summary:literal $types:ident $with:ident, $f:expr;)*) => {$(
+    ($($id:ident $name:ident $since:literal $summary:literal $types:ident $with:ident, $f:expr $(, $kernel:ident)?;)*) => {$(
         #[doc = concat!("`", stringify!($name), "`.")]
         pub static $id: OpDef = OpDef {
             names: &[("", stringify!($name))],
@@ -48,7 +50,8 @@ macro_rules! functions {
         impl Operator for $name {
             fn run(&self, mut inputs: Inputs, _: &mut dyn Context) -> Result<Outputs, OpError> {
                 let x = inputs.take(0, "X")?;
-                one($with!(x.dtype(), "X", T => map::<T>(x, $f))?)
+                let kernel = [$(Unary::$kernel)?].first().copied();
+                one($with!(x.dtype(), "X", T => float32::map::<T>(kernel, x, $f))?)
             }
 
             fn output_dtypes(
@@ -62,10 +65,10 @@ macro_rules! functions {
 }
 
 functions! {
-    ABS Abs 1 "the absolute value" NUMBERS with_number, Number::abs;
+    ABS Abs 1 "the absolute value" NUMBERS with_number, Number::abs, Absolute;
     BITWISE_NOT BitwiseNot 18 "every bit inverted" INTEGERS with_integer, |x| !x;
-    NEG Neg 1 "-x" NUMBERS with_number, Number::neg;
-    RELU Relu 1 "x where it is positive, else 0" NUMBERS with_number, relu;
+    NEG Neg 1 "-x" NUMBERS with_number, Number::neg, Negative;
+    RELU Relu 1 "x where it is positive, else 0" NUMBERS with_number, relu, Relu;
     SIGN Sign 9 "-1, 0 or 1" NUMBERS with_number, Number::sign;
 }
 

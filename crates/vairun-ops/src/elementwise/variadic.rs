@@ -9,6 +9,7 @@
 //!
 //! Source: <https://onnx.ai/onnx/operators/>, the pages of the same names.
 
+use vairun_numeric::float::Binary;
 use vairun_tensor::{DType, Tensor};
 
 use crate::common::dispatch::{with_float, with_number};
@@ -16,13 +17,13 @@ use crate::common::number::Number;
 use crate::common::types::{FLOATS, NUMBERS};
 use crate::common::{LATEST, one};
 use crate::def::{Grade, OpDef};
-use crate::elementwise::binary::combine;
+use crate::elementwise::float32;
 use crate::elementwise::map::{ignore_consumed_inputs, map};
 use crate::error::OpError;
 use crate::operator::{Context, Inputs, Operator, Outputs};
 
 macro_rules! operators {
-    ($($id:ident $name:ident $summary:literal $types:ident $with:ident, $f:expr, $finish:expr;)*) => {$(
+    ($($id:ident $name:ident $summary:literal $types:ident $with:ident, $f:expr, $kernel:ident, $finish:expr;)*) => {$(
         #[doc = concat!("`", stringify!($name), "`.")]
         pub static $id: OpDef = OpDef {
             names: &[("", stringify!($name))],
@@ -50,7 +51,7 @@ macro_rules! operators {
                     for index in 1..count {
                         let next = inputs.take(index, "data_0")?;
                         self.check(&total, &next, index)?;
-                        total = combine::<T>(total, next, $f)?;
+                        total = float32::combine::<T>(Some(Binary::$kernel), total, next, $f)?;
                     }
                     let finish: fn(Tensor, usize) -> Result<Tensor, OpError> = $finish;
                     finish(total, count)
@@ -82,10 +83,10 @@ macro_rules! operators {
 }
 
 operators! {
-    MAX Max "the largest of the tensors' elements" NUMBERS with_number, Number::larger, |x, _| Ok(x);
-    MIN Min "the smallest of the tensors' elements" NUMBERS with_number, Number::smaller, |x, _| Ok(x);
-    SUM Sum "the sum of the tensors" FLOATS with_float, Number::add, |x, _| Ok(x);
-    MEAN Mean "the mean of the tensors" FLOATS with_float, Number::add, mean;
+    MAX Max "the largest of the tensors' elements" NUMBERS with_number, Number::larger, Larger, |x, _| Ok(x);
+    MIN Min "the smallest of the tensors' elements" NUMBERS with_number, Number::smaller, Smaller, |x, _| Ok(x);
+    SUM Sum "the sum of the tensors" FLOATS with_float, Number::add, Add, |x, _| Ok(x);
+    MEAN Mean "the mean of the tensors" FLOATS with_float, Number::add, Add, mean;
 }
 
 fn mean(sum: Tensor, count: usize) -> Result<Tensor, OpError> {

@@ -70,6 +70,11 @@ pub(crate) fn transpose(data: &Tensor, perm: &[usize]) -> Result<Tensor, OpError
     };
     let transposed = if keeps_order(data.shape(), perm) {
         data.reshaped(&shape)?.without_dequantized()
+    } else if let (DType::F32, Some((rows, columns))) = (data.dtype(), matrices(data.shape(), perm))
+    {
+        let mut out = vec![0f32; data.len()];
+        vairun_numeric::kernel::transpose(data.as_slice()?, rows, columns, &mut out);
+        Tensor::new(&shape, out)?
     } else {
         with_element!(data.dtype(), T => {
             let elements = permuted(data.as_slice::<T>()?, data.shape(), perm);
@@ -82,6 +87,15 @@ pub(crate) fn transpose(data: &Tensor, perm: &[usize]) -> Result<Tensor, OpError
 /// Whether only dimensions of 1 change places.
 fn keeps_order(shape: &[usize], perm: &[usize]) -> bool {
     perm.iter().filter(|&&axis| shape[axis] != 1).is_sorted()
+}
+
+/// The rows and columns that change places, where nothing else does.
+fn matrices(shape: &[usize], perm: &[usize]) -> Option<(usize, usize)> {
+    let (shape, perm) = merged(shape, perm);
+    match (&shape[..], &perm[..]) {
+        (&[rows, columns], [1, 0]) | (&[_, rows, columns], [0, 2, 1]) => Some((rows, columns)),
+        _ => None,
+    }
 }
 
 /// Columns that are read together: a cache line of the widest element.

@@ -20,11 +20,13 @@
 
 use super::GRADE;
 use super::layer_normalization::{Affine, normalize, parameter};
+use vairun_numeric::float::Binary;
+
 use crate::common::dispatch::with_float;
 use crate::common::number::Number;
 use crate::common::prelude::*;
 use crate::common::types::FLOATS;
-use crate::elementwise::binary::combine;
+use crate::elementwise::float32;
 
 /// `SkipLayerNormalization`.
 pub static DEF: OpDef = OpDef {
@@ -67,9 +69,9 @@ impl Operator for Skip {
         let bias = inputs.take_value(if self.simplified { 3 } else { 4 });
         let bias = bias.map(vairun_tensor::Value::into_tensor).transpose()?;
         with_float!(x.dtype(), "input", T => {
-            let mut sum = combine::<T>(x, skip, Number::add)?;
+            let mut sum = float32::combine::<T>(Some(Binary::Add), x, skip, Number::add)?;
             if let Some(bias) = bias {
-                sum = combine::<T>(sum, bias, Number::add)?;
+                sum = float32::combine::<T>(Some(Binary::Add), sum, bias, Number::add)?;
             }
             if sum.shape() != shape {
                 return Err(wrong_shape("skip", sum.shape(), format!("at most {shape:?} as input")));

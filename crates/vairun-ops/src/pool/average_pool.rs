@@ -12,7 +12,7 @@
 //!
 //! Source: <https://onnx.ai/onnx/operators/onnx__AveragePool.html>.
 
-use vairun_numeric::pool::mean;
+use vairun_numeric::pool::{float32, mean};
 use vairun_tensor::DType;
 
 use super::window::{Windows, real};
@@ -51,7 +51,7 @@ impl Operator for AveragePool {
         FLOATS.check_tensor(x, "X")?;
         let (pool, shape) = self.windows.over(x.dtype(), x.shape())?;
         let padding = self.count_include_pad;
-        one(real(x, &shape, |x| mean(x, &pool, padding), |x| mean(x, &pool, padding))?)
+        one(real(x, &shape, |x| float32::mean(x, &pool, padding), |x| mean(x, &pool, padding))?)
     }
 
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {

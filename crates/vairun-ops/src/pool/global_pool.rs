@@ -10,7 +10,9 @@
 //!
 //! Source: <https://onnx.ai/onnx/operators/onnx__GlobalAveragePool.html>, `GlobalMaxPool` and `GlobalLpPool` there.
 
-use vairun_numeric::pool::{Ordered, Pool, PoolAxis, largest, mean_of_rows, norm, power_sum};
+use vairun_numeric::pool::{
+    Ordered, Pool, PoolAxis, float32, largest, mean_of_rows, norm, power_sum,
+};
 use vairun_tensor::{DType, Element, Tensor};
 
 use super::lp_pool::exponent;
@@ -85,7 +87,7 @@ impl Operator for Kind {
             Self::Average => real(
                 x,
                 &shape,
-                |x| mean_of_rows(x, rows, length),
+                |x| float32::mean_of_rows(x, rows, length),
                 |x| mean_of_rows(x, rows, length),
             )?,
             Self::Max => with_pooled!(x.dtype(), T => max_of_rows::<T>(x, rows, length, &shape))?,

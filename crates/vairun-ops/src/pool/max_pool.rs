@@ -12,7 +12,7 @@
 //!
 //! Source: <https://onnx.ai/onnx/operators/onnx__MaxPool.html>.
 
-use vairun_numeric::pool::{Ordered, Pool, argmax, max};
+use vairun_numeric::pool::{Ordered, Pool, argmax, float32, max};
 use vairun_tensor::{DType, Element, Tensor};
 
 use super::window::Windows;
@@ -75,15 +75,23 @@ impl Operator for MaxPool {
         if self.indices {
             return with_pooled!(x.dtype(), T => self.with_indices(x.as_slice::<T>()?, &pool, &shape));
         }
+        if x.dtype() == DType::F32 {
+            let y = Tensor::new(&shape, float32::max(x.as_slice()?, &pool))?;
+            return one(carried(x, y));
+        }
         let y =
             with_pooled!(x.dtype(), T => Ok(Tensor::new(&shape, max(x.as_slice::<T>()?, &pool))?))?;
-        // The largest element is one of x; a window that sees none gives what is on no grid.
-        one(carry(x, |axis| if axis < 2 { AxisAfter::At(axis) } else { AxisAfter::Lost }, y))
+        one(carried(x, y))
     }
 
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
         Ok(vec![TYPES.check(inputs, 0, "X")?, Some(DType::I64)])
     }
+}
+
+/// The largest element is one of x; a window that sees none gives what is on no grid.
+fn carried(x: &Tensor, y: Tensor) -> Tensor {
+    carry(x, |axis| if axis < 2 { AxisAfter::At(axis) } else { AxisAfter::Lost }, y)
 }
 
 impl MaxPool {

@@ -67,6 +67,11 @@ pub(super) fn on_codes(kind: Kind, parameters: &Inputs) -> Option<OnCodes> {
         return None;
     }
     let y = grid(parameters, 6, C, dtype).ok()?;
+    if let Some(x) = moving(parameters, parts) {
+        let rule = CodeRule::Each;
+        let quantizer = rounding(y.zero_point, dtype);
+        return Some(OnCodes { parts: vec![x], quantizer, rule });
+    }
     let [a, b] =
         parts.map(|part| Grid { scale: part.grid.scale, zero_point: part.grid.zero_point });
     let (operation, zero_points) = kind.of::<u8>(a, b, y, range(dtype)).operation();
@@ -75,6 +80,19 @@ pub(super) fn on_codes(kind: Kind, parameters: &Inputs) -> Option<OnCodes> {
     let parts = parts.into_iter().zip(zero_points).map(counted).collect();
     // The operation adds the zero point of the result.
     Some(OnCodes { parts, quantizer: rounding(0, dtype), rule: CodeRule::Binary(operation) })
+}
+
+/// The side of the run where the other one is a single known code: a function of each code for itself.
+fn moving(parameters: &Inputs, [a, b]: [CodedInput; 2]) -> Option<CodedInput> {
+    let single = |part: CodedInput| {
+        let codes = parameters.optional(part.index).ok().flatten();
+        codes.is_some_and(|codes| codes.len() == 1 && codes.dtype() == part.dtype)
+    };
+    match (single(a), single(b)) {
+        (false, true) => Some(a),
+        (true, false) => Some(b),
+        _ => None,
+    }
 }
 
 /// The type of the result: that of all codes.
@@ -87,4 +105,28 @@ pub(super) fn output_dtypes(inputs: &[Option<DType>]) -> Result<Vec<Option<DType
         return Err(crate::common::types::other_type("B", b, a));
     }
     Ok(vec![check_grid(inputs, 6, C, a.or(b))?])
+}
+
+#[cfg(test)]
+mod tests {
+    use vairun_tensor::Value;
+
+    use super::*;
+
+    #[test]
+    fn beside_a_single_known_code_it_is_a_function_of_each_code() {
+        let number = |x: f32| Some(Value::from(Tensor::scalar(x)));
+        let code = |x: &[u8]| Some(Value::from(Tensor::vector(x.to_vec())));
+        let sum = |a, b| {
+            let zero = || code(&[7]);
+            let inputs = vec![a, number(0.5), zero(), b, number(0.25), zero(), number(0.5), zero()];
+            let OnCodes { parts, rule, .. } = on_codes(Kind::Add, &Inputs::new(inputs)).unwrap();
+            let each = matches!(rule, CodeRule::Each);
+            (each, parts.iter().map(|part| part.index).collect::<Vec<_>>())
+        };
+        assert_eq!(sum(None, code(&[3])), (true, vec![0]));
+        assert_eq!(sum(code(&[3]), None), (true, vec![3]));
+        assert_eq!(sum(None, code(&[3, 4])), (false, vec![0, 3]));
+        assert_eq!(sum(None, None), (false, vec![0, 3]));
+    }
 }

@@ -29,9 +29,8 @@ pub(in crate::kernel) unsafe fn largest<T: Stored>(
         sources.extend(inside.map(|&at| &x[at as usize * channels..][..channels]));
         let lanes = BYTES / size_of::<T>();
         if channels < lanes {
-            for (c, out) in out.iter_mut().enumerate() {
-                *out = sources.iter().fold(sources[0][c], |largest, source| largest.max(source[c]));
-            }
+            // SAFETY: the CPU has AVX2.
+            unsafe { few(&sources, out) };
             continue;
         }
         // The last register overlaps the one before.
@@ -48,6 +47,36 @@ pub(in crate::kernel) unsafe fn largest<T: Stored>(
                 }
                 _mm256_storeu_si256(out.as_mut_ptr().add(c).cast(), largest);
             }
+        }
+    }
+}
+
+/// The largest codes of fewer channels than a register holds.
+///
+/// # Safety
+/// The CPU has AVX2; the sources are as long as the result.
+#[target_feature(enable = "avx2")]
+unsafe fn few<T: Stored>(sources: &[&[T]], out: &mut [T]) {
+    let (channels, half) = (out.len(), BYTES / 2 / size_of::<T>());
+    if channels < half {
+        out.copy_from_slice(sources[0]);
+        for source in &sources[1..] {
+            out.iter_mut().zip(*source).for_each(|(out, &x)| *out = (*out).max(x));
+        }
+        return;
+    }
+    for c in [0, channels - half] {
+        // SAFETY: half a register of codes from c on lies within each source and the result.
+        unsafe {
+            let load = |source: &[T]| _mm_loadu_si128(source.as_ptr().add(c).cast());
+            let mut largest = load(sources[0]);
+            for source in &sources[1..] {
+                largest = match size_of::<T>() {
+                    1 => _mm_max_epu8(largest, load(source)),
+                    _ => _mm_max_epi16(largest, load(source)),
+                };
+            }
+            _mm_storeu_si128(out.as_mut_ptr().add(c).cast(), largest);
         }
     }
 }
