@@ -8,7 +8,8 @@
 
 One thread each. A round gives every runtime its turn, so that a change of the machine's speed meets all of them; the
 median over the rounds of the medians within a round counts. Ratios are vairun / other: below 1 vairun is faster. A
-runtime that cannot load a model (a quantizer of its own domain, say) is left out of the row. `--float` (or
+runtime that cannot load a model (a quantizer of its own domain, say) is left out of the row. Memory is the most that a
+process held: all of vairun's, and what onnxruntime's took beyond Python and its imports. `--float` (or
 `<base>-float` in the corpus) is what onnxruntime runs in the column `float`: the same network before quantization.
 """
 
@@ -65,6 +66,13 @@ class OnnxRuntime(InProcess):
         feed = feed or {i.name: random(i.shape, i.type) for i in session.get_inputs()}
         self.run = lambda: session.run(None, feed)
 
+    @staticmethod
+    def peak(model, inputs):
+        """Bytes that a process of its own takes beyond Python and its imports."""
+        command = [sys.executable, __file__, "--peak", str(model), *(["-i", str(inputs)] if inputs else [])]
+        result = subprocess.run(command, capture_output=True, text=True)
+        return int(result.stdout) if result.returncode == 0 else None
+
 
 class OpenVino(InProcess):
     name = "openvino"
@@ -98,6 +106,25 @@ def made(build):
         return None
 
 
+def print_peak(model, inputs):
+    import onnxruntime  # its own memory does not count
+
+    # Not getrusage: what that tells begins with what the parent held.
+    def held():
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
+    feed = dict(np.load(inputs)) if inputs else None
+    before = held()
+    runtime = OnnxRuntime(model, feed)
+    runtime.turn(3)
+    print(held() - before)
+
+
+def megabytes(number):
+    return f"{number / 1e6:.0f}" if number else "–"
+
+
 def measure(args, model, inputs, float_model):
     feed = dict(np.load(inputs)) if inputs else None
     columns = {
@@ -113,6 +140,10 @@ def measure(args, model, inputs, float_model):
             times[name].append(runtime.turn(args.runs))
     row = {name: statistics.median(values) for name, values in times.items()}
     row["load"] = {name: runtime.load_ms for name, runtime in columns.items()}
+    row["peak"] = {
+        "vairun": columns["vairun"].peak if "vairun" in columns else None,
+        "onnxruntime": OnnxRuntime.peak(model, inputs) if "onnxruntime" in columns else None,
+    }
     return row
 
 
@@ -162,16 +193,20 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=5, help="in each round")
     parser.add_argument("--json", help="also write the medians here")
+    parser.add_argument("--peak", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.peak:
+        return print_peak(args.peak, args.input)
     rows = {}
-    print("| model | vairun ms | onnxruntime | OpenVINO | float in onnxruntime | load ms (onnxruntime) |")
-    print("|---|---|---|---|---|---|")
+    print("| model | vairun ms | onnxruntime | OpenVINO | float in onnxruntime | load ms (onnxruntime) | MB (onnxruntime) |")
+    print("|---|---|---|---|---|---|---|")
     for label, model, inputs, float_model in models(args):
         row = rows[label] = measure(args, model, inputs, float_model)
         load = f"{row['load'].get('vairun', math.nan):.0f} ({row['load'].get('onnxruntime', math.nan):.0f})"
         mine = f"{row['vairun']:.2f}" if "vairun" in row else "refused"
         others = [cell(row, name) if "vairun" in row else "" for name in ("onnxruntime", "openvino", "float")]
-        print(f"| {label} | {mine} | " + " | ".join(others) + f" | {load} |", flush=True)
+        peak = f"{megabytes(row['peak']['vairun'])} ({megabytes(row['peak']['onnxruntime'])})"
+        print(f"| {label} | {mine} | " + " | ".join(others) + f" | {load} | {peak} |", flush=True)
     print(f"\nGeometric means: {geometric_mean(rows.values(), ['onnxruntime', 'openvino']):.2f}× the better of the two, "
           f"{geometric_mean(rows.values(), ['float']):.2f}× the float model. {versions()}, 1 thread.")
     if args.json:
