@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use vairun_numeric::contraction::ConvGeometry;
-use vairun_numeric::kernel::{Codes, Element, Finish, Isa, Output, Written, transpose};
+use vairun_numeric::kernel::{Codes, Element, Finish, Isa, Moved, Output, Written, transpose};
 use vairun_tensor::{DType, Tensor};
 
 use super::sums::Side;
@@ -45,7 +45,7 @@ pub(super) struct Scaling<'a> {
 }
 
 /// What a contraction gives: the sums, or real numbers.
-pub(super) trait Number: Copy + Default + Send + Sync {
+pub(super) trait Number: Moved {
     const OUTPUT: Output;
     fn written(out: &mut [Self]) -> Written<'_>;
 }
