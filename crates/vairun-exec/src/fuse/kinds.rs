@@ -58,12 +58,14 @@ const ELEMENTWISE: &[&str] = &[
     "ThresholdedRelu",
 ];
 
-/// Operators that put elements into other places, or copies of them, and read the first input alone otherwise.
+/// Operators that put elements into other places, or copies of them, perhaps zeros between them, and read the first input
+/// alone otherwise.
 const MOVES: &[&str] = &[
     "DepthToSpace",
     "Expand",
     "Flatten",
     "Identity",
+    "Pad",
     "Reshape",
     "Resize",
     "Slice",

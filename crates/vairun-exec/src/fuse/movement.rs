@@ -11,8 +11,10 @@ use super::run::{Run, Stop};
 pub(super) struct Move {
     /// Codes that are moved together.
     width: usize,
-    /// For each run of the result, the run of x.
+    /// For each run of the result, the run of x; -1: zeros.
     map: Vec<i32>,
+    /// The stored code of 0.
+    zero: i32,
     shape: Vec<usize>,
     order: Order,
     on_grid: bool,
@@ -44,20 +46,27 @@ impl Move {
     ) -> Result<Option<Self>, Stop> {
         let x = run.coded(run.slot_of(from));
         let length = x.len();
-        if length == 0 || length >= PLACES {
+        if length == 0 || 2 * length >= PLACES {
             return Ok(None);
         }
-        let Some(moved) = moved_places(run, id, from, node, &x)? else { return Ok(None) };
-        let Ok(places) = moved.as_slice::<f32>() else { return Ok(None) };
-        let within =
-            |&place: &f32| place >= 0.0 && (place as usize) < length && place.trunc() == place;
-        if places.is_empty() || !places.iter().all(within) {
-            return Ok(None);
-        }
-        let places: Vec<usize> = places.iter().map(|&place| place as usize).collect();
+        let Some(moved) = moved_places(run, id, from, node, (&x, 1))? else { return Ok(None) };
+        let Some(places) = places(&moved, 1, length) else { return Ok(None) };
+        let zero = if places.contains(&ZERO) {
+            // A number that is put between them could be taken for a place, but not for two.
+            let again = moved_places(run, id, from, node, (&x, 1 + length))?;
+            let again = again.and_then(|moved| self::places(&moved, 1 + length, length));
+            let zero = zero_code(run, id);
+            let (true, Some(zero)) = (again.as_ref() == Some(&places), zero) else {
+                return Ok(None);
+            };
+            zero
+        } else {
+            0
+        };
         let plan = |order: Order| {
             let at = physical(moved.shape(), order);
             let source = physical_of(&x.shape, x.order);
+            let source = |place| if place == ZERO { ZERO } else { source(place) };
             let map: Vec<usize> = at.into_iter().map(|i| source(places[i])).collect();
             (common_width(&map), order, map)
         };
@@ -69,11 +78,13 @@ impl Move {
             rows
         };
         let (width, order, map) = best;
-        let runs = map.iter().step_by(width).map(|&place| (place / width) as i32).collect();
+        let run_of = |&place: &usize| if place == ZERO { -1 } else { (place / width) as i32 };
+        let runs = map.iter().step_by(width).map(run_of).collect();
         // A dequantizer that comes after the move puts its grid beside the numbers itself.
         let codes = run.slot(id).grid.is_none();
         let on_grid = codes || (x.on_grid && moved.dequantized().is_some());
-        Ok(Some(Self { width, map: runs, shape: moved.shape().to_vec(), order, on_grid }))
+        let shape = moved.shape().to_vec();
+        Ok(Some(Self { width, map: runs, zero, shape, order, on_grid }))
     }
 
     pub(super) fn run(&self, run: &mut Run, from: ValueId) -> Result<Option<Coded>, Stop> {
@@ -89,20 +100,42 @@ impl Move {
     fn moved<C: Stored + Pooled>(&self, run: &mut Run, x: &[C]) -> Vec<C> {
         let length = self.map.len() * self.width;
         let mut out = run.buffers.take(length);
-        gather(x, self.width, &self.map, C::default(), &mut out[..length]);
+        gather(x, self.width, &self.map, C::narrow(self.zero), &mut out[..length]);
         out
     }
 }
 
-/// What the operator makes of the places of x, numbered in row-major order.
+/// In the place of a place: a zero.
+const ZERO: usize = usize::MAX;
+
+/// The places, numbered from `first` on, that a moved tensor holds; `None` where it holds something else.
+fn places(moved: &Tensor, first: usize, length: usize) -> Option<Vec<usize>> {
+    let place = |&number: &f32| match number as usize {
+        0 if number.to_bits() == 0 => Some(ZERO),
+        place if place as f32 == number => place.checked_sub(first).filter(|&i| i < length),
+        _ => None,
+    };
+    let places = moved.as_slice::<f32>().ok()?.iter().map(place).collect::<Option<Vec<_>>>()?;
+    (!places.is_empty()).then_some(places)
+}
+
+/// The stored code of 0 in a slot, if it has one.
+fn zero_code(run: &Run, id: ValueId) -> Option<i32> {
+    let slot = run.slot(id);
+    let zero = slot.grid.map_or(slot.storage.offset, |grid| grid.zero);
+    let (low, high) = slot.storage.range;
+    (low..=high).contains(&zero).then_some(zero)
+}
+
+/// What the operator makes of the places of x, numbered in row-major order from `first` on.
 fn moved_places(
     run: &mut Run,
     id: ValueId,
     from: ValueId,
     node: usize,
-    x: &Coded,
+    (x, first): (&Coded, usize),
 ) -> Result<Option<Tensor>, Stop> {
-    let places = (0..x.len()).map(|i| i as f32).collect();
+    let places = (first..first + x.len()).map(|i| i as f32).collect();
     let Ok(places) = Tensor::new(&x.shape, places) else { return Ok(None) };
     let one = || Tensor::scalar(1f32);
     let places = places.with_dequantized(Dequantized::on_grid(one(), Tensor::scalar(0i32), None));
@@ -147,12 +180,18 @@ fn physical_of(shape: &[usize], order: Order) -> impl Fn(usize) -> usize {
     }
 }
 
-/// The length of runs of neighbours that the map consists of, each starting at a multiple of it.
+/// The length of runs of neighbours, or of zeros, that the map consists of, each starting at a multiple of it.
 fn common_width(map: &[usize]) -> usize {
-    let mut width = gcd(map.len(), map[0]);
+    // Zeros start anywhere.
+    let start = |place: usize| if place == ZERO { 0 } else { place };
+    let mut width = gcd(map.len(), start(map[0]));
     for (i, pair) in map.windows(2).enumerate() {
-        if pair[1] != pair[0] + 1 {
-            width = gcd(gcd(width, i + 1), pair[1]);
+        let follows = match pair[0] {
+            ZERO => pair[1] == ZERO,
+            place => pair[1] == place + 1,
+        };
+        if !follows {
+            width = gcd(gcd(width, i + 1), start(pair[1]));
             if width == 1 {
                 break;
             }
@@ -244,6 +283,20 @@ mod tests {
         assert_eq!(common_width(&[4, 5, 0, 1]), 2);
         assert_eq!(common_width(&[1, 2, 3, 0]), 1, "runs start at multiples of their length");
         assert_eq!(common_width(&[2, 1, 0]), 1);
+        assert_eq!(common_width(&[ZERO, ZERO, 2, 3, 0, 1, ZERO, ZERO]), 2);
+        assert_eq!(common_width(&[ZERO, 0, 1, ZERO]), 1);
+    }
+
+    #[test]
+    fn what_is_no_place_and_no_zero_is_refused() {
+        let of = |numbers: &[f32], first| places(&Tensor::vector(numbers.to_vec()), first, 4);
+        assert_eq!(of(&[1.0, 0.0, 4.0], 1), Some(vec![0, ZERO, 3]));
+        assert_eq!(of(&[5.0, 0.0, 8.0], 5), Some(vec![0, ZERO, 3]));
+        for wrong in [-0.0, 0.5, 5.0, -1.0, f32::NAN, f32::INFINITY] {
+            assert_eq!(of(&[1.0, wrong], 1), None, "{wrong}");
+        }
+        assert_eq!(of(&[3.0], 5), None, "3 stood between the numbers already");
+        assert_eq!(of(&[], 1), None);
     }
 
     #[test]

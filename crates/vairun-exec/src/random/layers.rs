@@ -212,7 +212,12 @@ impl Growing {
 
     fn moved(&mut self, x: ValueId, shape: &[usize], size: f32) {
         let rank = shape.len();
-        let (y, result) = match self.random.below(3) {
+        let (y, result) = match self.random.below(5) {
+            3 => self.padded(x, shape, 0.0),
+            4 => {
+                let value = self.random.pick(&[0.0, 1.0, 2.0, -0.5]);
+                self.padded(x, shape, value)
+            }
             0 => {
                 let perm: Vec<usize> = [1].into_iter().chain(2..rank).chain([0]).collect();
                 let result = perm.iter().map(|&d| shape[d]).collect();
@@ -236,5 +241,16 @@ impl Growing {
             }
         };
         self.ready.push((y, result, size));
+    }
+
+    /// One more at the beginning of the last dimension, one less or more at its end.
+    fn padded(&mut self, x: ValueId, shape: &[usize], value: f32) -> (ValueId, Vec<usize>) {
+        let (rank, end) = (shape.len(), self.random.pick(&[-1i64, 0, 2]));
+        let mut pads = vec![0i64; 2 * rank];
+        (pads[rank - 1], pads[2 * rank - 1]) = (1, end);
+        let mut result = shape.to_vec();
+        result[rank - 1] = (shape[rank - 1] as i64 + 1 + end) as usize;
+        let inputs = [self.constant(Tensor::vector(pads)), self.constant(Tensor::scalar(value))];
+        (self.node(("", "Pad"), &[x, inputs[0], inputs[1]], &[]), result)
     }
 }
