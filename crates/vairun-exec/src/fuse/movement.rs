@@ -51,18 +51,19 @@ impl Move {
         }
         let Some(moved) = moved_places(run, id, from, node, (&x, 1))? else { return Ok(None) };
         let Some(places) = places(&moved, 1, length) else { return Ok(None) };
-        let zero = if places.contains(&ZERO) {
+        if run.plan.graph.nodes[node].op.is_onnx("Pad") {
             // A number that is put between them could be taken for a place, but not for two.
             let again = moved_places(run, id, from, node, (&x, 1 + length))?;
             let again = again.and_then(|moved| self::places(&moved, 1 + length, length));
-            let zero = zero_code(run, id);
-            let (true, Some(zero)) = (again.as_ref() == Some(&places), zero) else {
+            if again.as_ref() != Some(&places) {
                 return Ok(None);
-            };
-            zero
-        } else {
-            0
-        };
+            }
+        }
+        let zero = zero_code(run, id);
+        if zero.is_none() && places.contains(&ZERO) {
+            return Ok(None);
+        }
+        let zero = zero.unwrap_or_default();
         let plan = |order: Order| {
             let at = physical(moved.shape(), order);
             let source = physical_of(&x.shape, x.order);
