@@ -54,6 +54,53 @@ pub fn tanh(x: f32) -> f32 {
     p * x / q
 }
 
+/// Numbers that one vector holds.
+const LANES: usize = 8;
+
+/// [`logistic`] of each, in vectors where the caller is compiled for them.
+#[inline(always)]
+pub(crate) fn logistic_all(x: &mut [f32]) {
+    let (blocks, rest) = x.as_chunks_mut::<LANES>();
+    for block in blocks {
+        let x = block.map(|x| clamped(x, 18.0));
+        let square = x.map(|x| x * x);
+        let (p, q) = (horner_all(square, LOGISTIC_P), horner_all(square, LOGISTIC_Q));
+        for i in 0..LANES {
+            let y = p[i] * x[i] / q[i] + 0.5;
+            let y = if y > 1.0 { 1.0 } else { y };
+            block[i] = if y < 0.0 { 0.0 } else { y };
+        }
+    }
+    rest.iter_mut().for_each(|x| *x = logistic(*x));
+}
+
+/// [`tanh`] of each.
+#[inline(always)]
+pub(crate) fn tanh_all(x: &mut [f32]) {
+    let (blocks, rest) = x.as_chunks_mut::<LANES>();
+    for block in blocks {
+        let x = block.map(|x| clamped(x, 9.0));
+        let square = x.map(|x| x * x);
+        let (p, q) = (horner_all(square, TANH_P), horner_all(square, TANH_Q));
+        for i in 0..LANES {
+            block[i] = p[i] * x[i] / q[i];
+        }
+    }
+    rest.iter_mut().for_each(|x| *x = tanh(*x));
+}
+
+/// [`horner`] of each: loops of the length of a vector become one.
+#[inline(always)]
+fn horner_all<const N: usize>(x: [f32; LANES], coefficients: [f32; N]) -> [f32; LANES] {
+    let mut sums = [coefficients[0]; LANES];
+    for next in &coefficients[1..] {
+        for (sum, x) in sums.iter_mut().zip(&x) {
+            *sum = sum.mul_add(*x, *next);
+        }
+    }
+    sums
+}
+
 /// NaN stays.
 #[inline(always)]
 fn clamped(x: f32, bound: f32) -> f32 {
@@ -78,6 +125,20 @@ mod tests {
             let wide = f64::from(x);
             assert!((f64::from(logistic(x)) - 1.0 / (1.0 + (-wide).exp())).abs() < 3e-7, "{x}");
             assert!((f64::from(tanh(x)) - wide.tanh()).abs() < 6e-7, "{x}");
+        }
+    }
+
+    #[test]
+    fn many_are_those_of_each() {
+        let special = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0, 1e-40];
+        let x: Vec<f32> = (-300..300).map(|i| i as f32 / 13.0).chain(special).collect();
+        for (all, each) in
+            [(logistic_all as fn(&mut [f32]), logistic as fn(f32) -> f32), (tanh_all, tanh)]
+        {
+            let mut y = x.clone();
+            all(&mut y);
+            let bits = |x: f32| if x.is_nan() { u32::MAX } else { x.to_bits() };
+            assert!(y.iter().zip(&x).all(|(&y, &x)| bits(y) == bits(each(x))));
         }
     }
 

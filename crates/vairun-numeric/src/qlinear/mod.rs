@@ -12,6 +12,7 @@ mod table;
 
 pub use binary::Binary;
 pub use logistic::{logistic, tanh};
+pub(crate) use logistic::{logistic_all, tanh_all};
 pub use pool::{average_pool, global_average_pool, reduce_mean};
 pub use requantize::{requantize, saturated, to_float};
 pub use softmax::softmax;

@@ -1,8 +1,10 @@
+use std::borrow::Cow;
+
 use super::activation::Activation;
 use super::direction::Sequence;
 use crate::contraction::{Codes, MatMulShape, Operand, matmul};
 use crate::linear::dynamic_quantize;
-use crate::qlinear::{logistic, tanh, to_float};
+use crate::qlinear::{logistic_all, tanh_all, to_float};
 use crate::spread::Spread;
 use crate::vector::{Loop, widest};
 
@@ -121,17 +123,25 @@ impl<W: Weights> DynamicLstm<'_, W> {
     }
 
     /// The first `steps` steps of x in the order in which they are read.
-    fn ordered(&self, sequence: &Sequence, lengths: &[usize], steps: usize) -> Vec<f32> {
+    fn ordered<'x>(
+        &self,
+        sequence: &Sequence<'x>,
+        lengths: &[usize],
+        steps: usize,
+    ) -> Cow<'x, [f32]> {
         let Sequence { x, batch, input, .. } = *sequence;
         if !self.reverse {
-            return x[..steps * batch * input].to_vec();
+            return x[..steps * batch * input].into();
         }
         let place = |i: usize, b: usize| match lengths[b].checked_sub(i + 1) {
             Some(step) => (step * batch + b) * input,
             None => (i * batch + b) * input,
         };
-        let rows = (0..steps).flat_map(|i| (0..batch).map(move |b| (i, b)));
-        rows.flat_map(|(i, b)| &x[place(i, b)..][..input]).copied().collect()
+        let mut ordered = Vec::with_capacity(steps * batch * input);
+        for (i, b) in (0..steps).flat_map(|i| (0..batch).map(move |b| (i, b))) {
+            ordered.extend_from_slice(&x[place(i, b)..][..input]);
+        }
+        ordered.into()
     }
 }
 
@@ -197,8 +207,8 @@ fn gate(x: &mut [f32], peek: Option<&[f32]>, c: &[f32], bias: Option<&[f32]>, cl
 #[inline(always)]
 fn apply(activation: Activation, x: &mut [f32]) {
     match activation {
-        Activation::Sigmoid => x.iter_mut().for_each(|x| *x = logistic(*x)),
-        Activation::Tanh => x.iter_mut().for_each(|x| *x = tanh(*x)),
+        Activation::Sigmoid => logistic_all(x),
+        Activation::Tanh => tanh_all(x),
         other => x.iter_mut().for_each(|x| *x = other.at(*x)),
     }
 }
