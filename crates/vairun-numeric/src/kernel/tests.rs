@@ -92,7 +92,7 @@ impl Case {
         let w: Vec<i32> = (0..g.out_channels * cg * taps)
             .map(|_| (random() % 255) as i32 - 127)
             .map(|w| match self.divisor {
-                0 if w % 7 == 0 => 2 * w,
+                0 if w % 17 == 0 => 2 * w,
                 divisor => w / divisor.max(1),
             })
             .collect();

@@ -65,10 +65,14 @@ impl Weights {
     }
 
     /// For x of bytes and weights beyond i8, as far as two of them reach; only for instruction sets that
-    /// [`Weights::are_split_by`]. `None` where one is farther away.
+    /// [`Weights::are_split_by`]. `None` where one is farther away, or so many are beyond that words are as good.
     pub fn of_two(out_channels: usize, taps: usize, channels: usize, w: &[i32]) -> Option<Self> {
         assert_eq!(w.len(), out_channels * taps * channels, "the weights fill their shape");
         let first: Vec<i32> = w.iter().map(|w| (*w).clamp(-128, 127)).collect();
+        let beyond = w.iter().zip(&first).filter(|(w, first)| w != first).count();
+        if beyond > w.len() / 8 + 16 {
+            return None;
+        }
         let mut rests = vec![];
         for (i, (w, first)) in w.iter().zip(&first).enumerate().filter(|(_, (a, b))| a != b) {
             let (terms, rest) = (taps * channels, i8::try_from(w - first).ok()?);
@@ -117,11 +121,11 @@ impl Weights {
         at: usize,
         terms: usize,
     ) -> impl Iterator<Item = (usize, usize, i8)> {
-        let inside = move |&&(o, term, _): &&(usize, usize, i8)| {
-            (first..first + LANES).contains(&o) && (at..at + terms).contains(&term)
-        };
-        let rests = self.rests.iter().filter(inside);
-        rests.map(move |&(o, term, w)| (o - first, term - at, w))
+        // They are in the order of the output channels.
+        let before = |o: usize| self.rests.partition_point(|rest| rest.0 < o);
+        let rests = self.rests[before(first)..before(first + LANES)].iter();
+        let inside = move |&&(_, term, _): &&(usize, usize, i8)| (at..at + terms).contains(&term);
+        rests.filter(inside).map(move |&(o, term, w)| (o - first, term - at, w))
     }
 
     /// Whether a weight is two of 8 bits.
@@ -159,7 +163,7 @@ impl Weights {
 
     /// Forgets the packed weights: a kernel has them in another order.
     pub(super) fn emptied(self) -> Self {
-        Self { packed: vec![], ..self }
+        Self { packed: vec![], rests: vec![], ..self }
     }
 
     /// The sum of the weights of each output channel.

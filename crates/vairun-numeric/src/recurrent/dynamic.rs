@@ -107,7 +107,7 @@ impl<W: Weights> DynamicLstm<'_, W> {
         let mut shown = h.to_vec();
         for (i, gates) in gates.chunks_exact_mut(batch * 4 * hidden).enumerate() {
             let recurrent = product(&shown, batch, &self.r);
-            gates.iter_mut().zip(&recurrent).for_each(|(gate, r)| *gate += r);
+            add(gates, &recurrent);
             for (b, gates) in gates.chunks_exact_mut(4 * hidden).enumerate() {
                 let states = b * hidden..(b + 1) * hidden;
                 if i >= lengths[b] {
@@ -115,11 +115,16 @@ impl<W: Weights> DynamicLstm<'_, W> {
                     continue;
                 }
                 let (h, c) = (&mut h[states.clone()], &mut c[states.clone()]);
-                widest(Step { lstm: self, gates, bias: bias.as_deref(), h, c });
+                self.rule().step(gates, bias.as_deref(), h, c);
                 shown[states].copy_from_slice(h);
                 emit(if self.reverse { lengths[b] - 1 - i } else { i }, b, h);
             }
         }
+    }
+
+    fn rule(&self) -> Rule<'_> {
+        let Self { peephole, activations, clip, input_forget, .. } = *self;
+        Rule { peephole, activations, clip, input_forget }
     }
 
     /// The first `steps` steps of x in the order in which they are read.
@@ -145,9 +150,30 @@ impl<W: Weights> DynamicLstm<'_, W> {
     }
 }
 
+/// What a step does to the sums of the gates; of no type of weights, so that its loops are compiled once, here.
+#[derive(Clone, Copy)]
+struct Rule<'a> {
+    peephole: Option<&'a [f32]>,
+    activations: [Activation; 3],
+    clip: Option<f32>,
+    input_forget: bool,
+}
+
+impl Rule<'_> {
+    #[inline(never)]
+    fn step(&self, gates: &mut [f32], bias: Option<&[f32]>, h: &mut [f32], c: &mut [f32]) {
+        widest(Step { rule: self, gates, bias, h, c });
+    }
+}
+
+#[inline(never)]
+fn add(sums: &mut [f32], more: &[f32]) {
+    sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+}
+
 /// One step of one sequence.
-struct Step<'a, W> {
-    lstm: &'a DynamicLstm<'a, W>,
+struct Step<'a> {
+    rule: &'a Rule<'a>,
     /// `[4 · hidden]`, working memory afterwards.
     gates: &'a mut [f32],
     bias: Option<&'a [f32]>,
@@ -155,22 +181,22 @@ struct Step<'a, W> {
     c: &'a mut [f32],
 }
 
-impl<'a, W> Loop for Step<'a, W> {
+impl<'a> Loop for Step<'a> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
-        let Self { lstm, gates, bias, h, c } = self;
+        let Self { rule, gates, bias, h, c } = self;
         let n = h.len();
-        let [f, g, out] = lstm.activations;
+        let [f, g, out] = rule.activations;
         let (i, rest) = gates.split_at_mut(n);
         let (o, rest) = rest.split_at_mut(n);
         let (forget, enter) = rest.split_at_mut(n);
         let part = |all: Option<&'a [f32]>, at: usize| all.map(|all| &all[at * n..][..n]);
-        let (peephole, clip) = (lstm.peephole, lstm.clip);
+        let (peephole, clip) = (rule.peephole, rule.clip);
         gate(i, part(peephole, 0), c, part(bias, 0), clip);
         apply(f, i);
-        if lstm.input_forget {
+        if rule.input_forget {
             forget.iter_mut().zip(&*i).for_each(|(forget, i)| *forget = 1.0 - i);
         } else {
             gate(forget, part(peephole, 2), c, part(bias, 2), clip);

@@ -124,8 +124,14 @@ impl Scratch {
         taps: usize,
     ) {
         self.zeros.clear();
-        let zero = (shape.zero as i16).to_le_bytes().into_iter().take(shape.element.bytes());
-        self.zeros.extend(zero.cycle().take((shape.channels + SLACK) * shape.element.bytes()));
+        let zeros = shape.channels + SLACK;
+        match shape.element {
+            Element::Byte => self.zeros.resize(zeros, shape.zero as u8),
+            Element::Word => {
+                let zero = (shape.zero as i16).to_le_bytes().into_iter();
+                self.zeros.extend(zero.cycle().take(2 * zeros));
+            }
+        }
         let places = Places { table, taps, start, stride };
         places.point(band.as_ptr(), self.zeros.as_ptr(), &mut self.stored_rows);
         if shape.element == Element::Word {
