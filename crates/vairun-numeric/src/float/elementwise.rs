@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::transcendental;
 use crate::vector::{Loop, widest};
 
 /// A function of two numbers; each is one operation, rounded once.
@@ -62,6 +63,22 @@ pub enum Unary {
     SquareRoot,
     /// `x · x`
     Square,
+    /// [`crate::transcendental::exp`]
+    Exp,
+    /// [`crate::transcendental::sigmoid`]
+    Sigmoid,
+    /// [`crate::transcendental::tanh`]
+    Tanh,
+    /// `x · sigmoid(alpha · x)`
+    Swish {
+        /// The factor.
+        alpha: f32,
+    },
+    /// `alpha · (e^x - 1)` below 0.
+    Elu {
+        /// The factor.
+        alpha: f32,
+    },
 }
 
 /// What stands beside a slice of numbers.
@@ -204,6 +221,14 @@ impl Loop for Each<'_> {
             Unary::Absolute => each(self.x, f32::abs),
             Unary::SquareRoot => each(self.x, f32::sqrt),
             Unary::Square => each(self.x, |x| x * x),
+            Unary::Exp => each(self.x, transcendental::exp),
+            Unary::Sigmoid => each(self.x, transcendental::sigmoid),
+            Unary::Tanh => each(self.x, transcendental::tanh),
+            Unary::Swish { alpha } => each(self.x, |x| x * transcendental::sigmoid(alpha * x)),
+            Unary::Elu { alpha } => each(self.x, |x| {
+                let below = alpha * (transcendental::exp(x) - 1.0);
+                if x < 0.0 { below } else { x }
+            }),
         }
     }
 }
@@ -288,6 +313,24 @@ mod tests {
         let y = x.clone();
         binary(Binary::Subtract, &mut x, Other::Each(&y), false);
         assert!(x.iter().all(|&x| x == 0.0));
+    }
+
+    #[test]
+    fn vectors_of_exponentials_have_the_bits_of_single_ones() {
+        let functions: [(Unary, fn(f32) -> f32); 4] = [
+            (Unary::Exp, transcendental::exp),
+            (Unary::Sigmoid, transcendental::sigmoid),
+            (Unary::Tanh, transcendental::tanh),
+            (Unary::Swish { alpha: 1.5 }, |x| x * transcendental::sigmoid(1.5 * x)),
+        ];
+        let x: Vec<f32> = (0..4099).map(|i| f32::from_bits(i * 0x0010_4001)).collect();
+        for (kernel, f) in functions {
+            let mut y = x.clone();
+            unary(kernel, &mut y);
+            for (&x, y) in x.iter().zip(y) {
+                assert_eq!(bits(y), bits(f(x)), "{kernel:?} of {x}");
+            }
+        }
     }
 
     #[test]

@@ -91,7 +91,7 @@ activations! {
     ELU Elu 1 "alpha · (e^x - 1) below 0" { alpha = 1.0 }, |x, Real, m| {
         let below: Real = alpha * (m::exp(x) - 1.0);
         if x < 0.0 { below } else { x }
-    };
+    }, |Self { alpha }| Unary::Elu { alpha: *alpha };
     HARD_SIGMOID HardSigmoid 1 "max(0, min(1, alpha · x + beta))" { alpha = 0.2, beta = 0.5 },
         |x, Real, m| {
         let line: Real = alpha * x + beta;
@@ -124,7 +124,7 @@ activations! {
     SWISH Swish 24 "x · sigmoid(alpha · x)" { alpha = 1.0 }, |x, Real, m| {
         let scaled: Real = alpha * x;
         x * m::sigmoid(scaled)
-    };
+    }, |Self { alpha }| Unary::Swish { alpha: *alpha };
     THRESHOLDED_RELU ThresholdedRelu 10 "x above alpha, else 0" { alpha = 1.0 }, |x, Real, m| {
         let zero: Real = 0.0;
         if x > alpha { x } else { zero }

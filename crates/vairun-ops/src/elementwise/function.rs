@@ -75,19 +75,19 @@ functions! {
     COS Cos 7 "the cosine", through_f64(libm::cos), libm::cos;
     COSH Cosh 9 "the hyperbolic cosine", through_f64(libm::cosh), libm::cosh;
     ERF Erf 9 "the error function", through_f64(libm::erf), libm::erf;
-    EXP Exp 1 "e to the power of x", transcendental::exp, libm::exp;
+    EXP Exp 1 "e to the power of x", transcendental::exp, libm::exp, Exp;
     FLOOR Floor 1 "the next integer down", f32::floor, f64::floor;
     LOG Log 1 "the natural logarithm", through_f64(libm::log), libm::log;
     RECIPROCAL Reciprocal 1 "1 / x", |x: f32| 1.0 / x, |x: f64| 1.0 / x;
     ROUND Round 11 "the nearest integer, ties to even", f32::round_ties_even, f64::round_ties_even;
-    SIGMOID Sigmoid 1 "1 / (1 + e^-x)", transcendental::sigmoid, |x: f64| 1.0 / (1.0 + libm::exp(-x));
+    SIGMOID Sigmoid 1 "1 / (1 + e^-x)", transcendental::sigmoid, |x: f64| 1.0 / (1.0 + libm::exp(-x)), Sigmoid;
     SIN Sin 7 "the sine", through_f64(libm::sin), libm::sin;
     SINH Sinh 9 "the hyperbolic sine", through_f64(libm::sinh), libm::sinh;
     SOFTPLUS Softplus 1 "log(e^x + 1)", through_f64(softplus), softplus;
     SOFTSIGN Softsign 1 "x / (1 + |x|)", |x: f32| x / (1.0 + x.abs()), |x: f64| x / (1.0 + x.abs());
     SQRT Sqrt 1 "the square root", f32::sqrt, f64::sqrt, SquareRoot;
     TAN Tan 7 "the tangent", through_f64(libm::tan), libm::tan;
-    TANH Tanh 1 "the hyperbolic tangent", transcendental::tanh, libm::tanh;
+    TANH Tanh 1 "the hyperbolic tangent", transcendental::tanh, libm::tanh, Tanh;
 }
 
 /// `log(e^x + 1)`, written so that neither e^x overflows nor its last bits get lost.
