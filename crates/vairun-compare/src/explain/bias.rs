@@ -6,7 +6,7 @@ use super::case::Case;
 use crate::report::Explanation;
 
 pub(super) fn test(case: &Case) -> Option<Explanation> {
-    let left = case.left_changed(remove)?;
+    let left = case.left_changed(|graph| case.has_shape() && remove(graph))?;
     case.explanation("bias", left, None, || {
         format!("without the bias of the convolutions and products: {left} differences")
     })

@@ -164,7 +164,7 @@ impl Case<'_> {
     /// Elements that differ when the tensor is made from its last quantizer in another way; `None` where a sample shows
     /// that this explains nothing.
     pub(super) fn left_with(&self, make: impl Fn(&Tail) -> Option<Tensor>) -> Option<u64> {
-        let tail = self.tail()?;
+        let tail = self.tail().filter(|_| self.has_shape())?;
         if let Some(sample) = self.sample.get_or_init(|| Sample::of(self)) {
             let left = self.beyond(&make(&sample.tail)?, &sample.want)?;
             if !self.holds(left) {
@@ -196,7 +196,7 @@ impl Case<'_> {
     /// Elements that differ when every quantizer of the part deviates, those of weights included; `None` where it is
     /// plain that this explains nothing.
     pub(super) fn left_throughout(&self, variation: &Variation) -> Option<u64> {
-        let part = self.part.as_ref()?;
+        let part = self.part.as_ref().filter(|_| self.has_shape())?;
         self.left_unless(
             |rows| rows.left_varied(self, variation),
             || part.varied(self.engine, variation),
@@ -206,11 +206,16 @@ impl Case<'_> {
     /// Elements that differ when the part is given another tensor at `place`; `None` where it is plain that this
     /// explains nothing.
     pub(super) fn left_of_input(&self, place: usize, input: &Tensor) -> Option<u64> {
-        let part = self.part.as_ref()?;
+        let part = self.part.as_ref().filter(|_| self.has_shape())?;
         self.left_unless(
             |rows| rows.left_of_input(self, place, input),
             || part.of_input(self.engine, place, input.clone()),
         )
+    }
+
+    /// Whether both sides have the same shape: without it nothing that keeps the shape explains anything.
+    pub(super) fn has_shape(&self) -> bool {
+        self.got.shape() == self.want.shape()
     }
 
     fn left_unless(

@@ -32,6 +32,9 @@ const WAYS: [Way; 7] = [
 ];
 
 pub(super) fn test(case: &Case) -> Option<Explanation> {
+    if !case.has_shape() {
+        return None;
+    }
     let first = Variation { first_channel: true, ..Variation::default() };
     let of_last = case.left_by(&first).filter(|left| case.holds(*left));
     if let Some(left) = of_last {
