@@ -196,7 +196,8 @@ fn isolated(golden: &[(&str, &[f32])], again: bool) -> (Vec<Record>, Vec<String>
 
 #[test]
 fn isolated_only_what_reads_another_tensor_runs_again() {
-    let cases: [(&[(&str, &[f32])], &[&str]); 4] = [
+    type Golden<'a> = &'a [(&'a str, &'a [f32])];
+    let cases: [(Golden, &[&str]); 4] = [
         (
             &[("d", &[2.0, 5.0]), ("y", &[-2.0, -4.0]), ("z", &[2.0, 4.0]), ("w", &[-2.0, -4.0])],
             &["n1"],
