@@ -202,7 +202,10 @@ def main():
     print("|---|---|---|---|---|---|---|")
     for label, model, inputs, float_model in models(args):
         row = rows[label] = measure(args, model, inputs, float_model)
-        load = f"{row['load'].get('vairun', math.nan):.0f} ({row['load'].get('onnxruntime', math.nan):.0f})"
+        load = " ".join(
+            form.format(f"{row['load'][name]:.0f}" if name in row["load"] else "–")
+            for name, form in (("vairun", "{}"), ("onnxruntime", "({})"))
+        )
         mine = f"{row['vairun']:.2f}" if "vairun" in row else "refused"
         others = [cell(row, name) if "vairun" in row else "" for name in ("onnxruntime", "openvino", "float")]
         peak = f"{megabytes(row['peak']['vairun'])} ({megabytes(row['peak']['onnxruntime'])})"
