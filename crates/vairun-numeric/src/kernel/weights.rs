@@ -224,15 +224,24 @@ fn pack(element: Element, out_channels: usize, taps: usize, channels: usize, w: 
         let first = o / BLOCK * BLOCK;
         let in_block = (width - first).min(BLOCK);
         for (tap, w) in w.chunks_exact(channels).enumerate() {
-            for (step, w) in w.chunks(element.terms()).enumerate() {
-                let at = first * taps * steps + (tap * steps + step) * in_block + o - first;
-                let packed = &mut packed[4 * at..][..4];
-                match element {
-                    Element::Byte => packed.iter_mut().zip(w).for_each(|(to, &w)| *to = w as i8),
-                    Element::Word => packed.chunks_exact_mut(2).zip(w).for_each(|(to, &w)| {
-                        to.copy_from_slice(&(w as i16).to_le_bytes().map(|byte| byte as i8));
-                    }),
+            let at = first * taps * steps + tap * steps * in_block + o - first;
+            let places = packed[4 * at..].chunks_mut(4 * in_block);
+            match element {
+                Element::Byte => {
+                    let (whole, rest) = w.as_chunks::<4>();
+                    let mut places = places;
+                    for (w, to) in whole.iter().zip(places.by_ref()) {
+                        to[..4].copy_from_slice(&w.map(|w| w as i8));
+                    }
+                    if let Some(to) = places.next().filter(|_| !rest.is_empty()) {
+                        to.iter_mut().zip(rest).for_each(|(to, &w)| *to = w as i8);
+                    }
                 }
+                Element::Word => places.zip(w.chunks(2)).for_each(|(to, w)| {
+                    to.chunks_exact_mut(2).zip(w).for_each(|(to, &w)| {
+                        to.copy_from_slice(&(w as i16).to_le_bytes().map(|byte| byte as i8));
+                    });
+                }),
             }
         }
     }

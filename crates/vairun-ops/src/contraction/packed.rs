@@ -177,6 +177,7 @@ pub(crate) struct Matrix {
 /// The weights as integers less their zero points, and their scales.
 pub(super) struct Terms<'a> {
     side: Side<'a>,
+    codes: Vec<i32>,
 }
 
 impl<'a> Terms<'a> {
@@ -184,7 +185,7 @@ impl<'a> Terms<'a> {
     pub(super) fn of(w: &'a Tensor, channel_axis: usize) -> Option<Self> {
         let side = Side::new(w)?;
         let usable = side.axis.is_none_or(|axis| axis == channel_axis);
-        usable.then_some(Self { side })
+        usable.then(|| Self::new(side))
     }
 
     /// Of codes, with a zero point and a scale for each output channel, or one for all.
@@ -193,14 +194,17 @@ impl<'a> Terms<'a> {
         zero_points: &'a [i32],
         scales: &'a [f32],
     ) -> Option<Self> {
-        Side::of_codes(w, zero_points, scales).map(|side| Self { side })
+        Side::of_codes(w, zero_points, scales).map(Self::new)
+    }
+
+    fn new(side: Side<'a>) -> Self {
+        Self { codes: side.integers(), side }
     }
 
     /// Weight `at`, of output channel `o`.
     fn term(&self, at: usize, o: usize) -> i32 {
-        let term = self.side.code(at) - i64::from(self.side.zero_point(o));
         // What does not fit is refused by the packing.
-        i32::try_from(term).unwrap_or(i32::MAX)
+        self.codes[at].checked_sub(self.side.zero_point(o)).unwrap_or(i32::MAX)
     }
 
     fn scale(&self, o: usize) -> f32 {

@@ -87,6 +87,17 @@ impl<'a> Side<'a> {
         self.zero_points[if self.zero_points.len() == 1 { 0 } else { i }]
     }
 
+    /// All codes.
+    pub(super) fn integers(&self) -> Vec<i32> {
+        match self.codes.all() {
+            Codes::I8(codes) => codes.iter().map(|&code| code.into()).collect(),
+            Codes::U8(codes) => codes.iter().map(|&code| code.into()).collect(),
+            Codes::I16(codes) => codes.iter().map(|&code| code.into()).collect(),
+            Codes::U16(codes) => codes.iter().map(|&code| code.into()).collect(),
+            Codes::I32(codes) => codes.to_vec(),
+        }
+    }
+
     /// Code `i`.
     pub(super) fn code(&self, i: usize) -> i64 {
         match self.codes.all() {
