@@ -121,7 +121,7 @@ pub static OPS: &[&OpDef] = &[
     &elementwise::arithmetic::DIV,
     &elementwise::arithmetic::MOD,
     &elementwise::arithmetic::PRELU,
-    &elementwise::arithmetic::BIT_SHIFT,
+    &elementwise::bit_shift::DEF,
     &elementwise::arithmetic::POW,
     &elementwise::clip::DEF,
     &elementwise::compare::EQUAL,

@@ -142,8 +142,8 @@ impl Binary {
     }
 }
 
-/// The order in which `b` is a row of `a` that repeats, a single code among them, and the images for each of which it is another one; `None`
-/// where it is none in either.
+/// The order in which `b` is a row of `a` that repeats, a single code among them, and the images for each of which it is
+/// another one; `None` where it is none in either.
 fn laid_out(a: &Coded, b: &Coded) -> Option<(Order, usize)> {
     let rank = a.shape.len();
     if b.shape.len() > rank || a.len() == 0 {

@@ -1,5 +1,5 @@
+use crate::float::{self, Unary};
 use crate::transcendental::{exp, sigmoid, tanh};
-use crate::vector::{Loop, widest};
 
 /// What a gate does to its sum.
 ///
@@ -55,7 +55,11 @@ impl Activation {
 
     /// Puts its values in the place of their arguments.
     pub fn apply(self, x: &mut [f32]) {
-        widest(Each { activation: self, x });
+        match self {
+            Self::Sigmoid => float::unary(Unary::Sigmoid, x),
+            Self::Tanh => float::unary(Unary::Tanh, x),
+            other => x.iter_mut().for_each(|x| *x = other.at(*x)),
+        }
     }
 
     /// Its value at `x`; NaN stays NaN except in Relu, as in ONNX's reference.
@@ -77,24 +81,6 @@ impl Activation {
                 let x = f64::from(x);
                 (x.max(0.0) + libm::log1p(libm::exp(-x.abs()))) as f32
             }
-        }
-    }
-}
-
-struct Each<'a> {
-    activation: Activation,
-    x: &'a mut [f32],
-}
-
-impl Loop for Each<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        match self.activation {
-            Activation::Sigmoid => self.x.iter_mut().for_each(|x| *x = sigmoid(*x)),
-            Activation::Tanh => self.x.iter_mut().for_each(|x| *x = tanh(*x)),
-            other => self.x.iter_mut().for_each(|x| *x = other.at(*x)),
         }
     }
 }

@@ -6,6 +6,7 @@
 pub mod activation;
 pub mod arithmetic;
 pub mod binary;
+pub mod bit_shift;
 pub mod clip;
 pub mod compare;
 pub(crate) mod float32;
