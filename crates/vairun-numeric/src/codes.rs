@@ -97,7 +97,8 @@ fn is_power_of_two(scale: f32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::linear::{dequantize, dequantize_i32};
+    use crate::contraction;
+    use crate::linear::dequantize;
 
     fn one(y: &[f32], scale: f32, zero_point: i32) -> Option<Codes> {
         codes(y, &[Grid { scale, zero_point }], Spread::Tensor)
@@ -108,7 +109,11 @@ mod tests {
         let all: Vec<u16> = (0..=u16::MAX).collect();
         for scale in [0.1, 0.0625, 3.7e-5, 1.0, 1e30, 1.1754944e-38, 1e-40, -0.3] {
             for zero_point in [0, 1, 32768, 65535] {
-                let y = dequantize(&all, &[Grid { scale, zero_point }], Spread::Tensor);
+                let y = dequantize(
+                    contraction::Codes::U16(&all),
+                    &[Grid { scale, zero_point }],
+                    Spread::Tensor,
+                );
                 assert_eq!(one(&y, scale, zero_point), Some(Codes::U16(all.clone())), "{scale}");
             }
         }
@@ -127,7 +132,10 @@ mod tests {
     #[test]
     fn far_codes_need_a_power_of_two() {
         let q = [i32::MIN, 16777216, 7];
-        let y = |scale| dequantize_i32(&q, &[Grid { scale, zero_point: 0 }], Spread::Tensor);
+        let y = |scale| {
+            let grid = [Grid { scale, zero_point: 0 }];
+            dequantize(contraction::Codes::I32(&q), &grid, Spread::Tensor)
+        };
         assert_eq!(one(&y(0.25), 0.25, 0), Some(Codes::I32(q.to_vec())));
         assert_eq!(one(&y(0.1), 0.1, 0), None);
         assert_eq!(one(&[2147483648.0], 1.0, 0), None, "beyond i32");

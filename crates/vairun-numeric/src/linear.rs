@@ -9,6 +9,7 @@
 
 use half::{bf16, f16};
 
+use crate::contraction::Codes;
 use crate::narrow::{Narrow, Overflow};
 use crate::round;
 use crate::spread::Spread;
@@ -168,14 +169,26 @@ pub struct Grid {
     pub zero_point: i32,
 }
 
-/// Dequantizes codes of at most 16 bits.
-pub fn dequantize<C: Code>(q: &[C], grids: &[Grid], spread: Spread) -> Vec<f32> {
-    spread.map(q, grids, |q, grid| (q.widen() - grid.zero_point) as f32 * grid.scale)
+impl Grid {
+    /// The number of a code.
+    #[inline(always)]
+    pub fn number(self, code: i32) -> f32 {
+        code.wrapping_sub(self.zero_point) as f32 * self.scale
+    }
 }
 
-/// Dequantizes codes of 32 bits.
-pub fn dequantize_i32(q: &[i32], grids: &[Grid], spread: Spread) -> Vec<f32> {
-    spread.map(q, grids, |q, grid| q.wrapping_sub(grid.zero_point) as f32 * grid.scale)
+/// Dequantizes codes; differences of 32 bits wrap around, and are rounded to f32 before they are scaled.
+pub fn dequantize(q: Codes, grids: &[Grid], spread: Spread) -> Vec<f32> {
+    fn all<C: Copy + Into<i32>>(q: &[C], grids: &[Grid], spread: Spread) -> Vec<f32> {
+        spread.map(q, grids, |q, grid| grid.number(q.into()))
+    }
+    match q {
+        Codes::I8(q) => all(q, grids, spread),
+        Codes::U8(q) => all(q, grids, spread),
+        Codes::I16(q) => all(q, grids, spread),
+        Codes::U16(q) => all(q, grids, spread),
+        Codes::I32(q) => all(q, grids, spread),
+    }
 }
 
 /// `DynamicQuantizeLinear`: the codes, the scale, and the zero point.
@@ -347,14 +360,15 @@ mod tests {
     fn dequantizing_subtracts_in_integers() {
         let grid = |scale, zero_point| [Grid { scale, zero_point }];
         assert_eq!(
-            dequantize(&[255u8, 0], &grid(0.1, 128), Spread::Tensor),
+            dequantize(Codes::U8(&[255, 0]), &grid(0.1, 128), Spread::Tensor),
             [127.0f32 * 0.1, -128.0f32 * 0.1]
         );
-        assert_eq!(dequantize(&[0u16], &grid(1.0, 65535), Spread::Tensor), [-65535.0]);
-        let wide = [i32::MAX, i32::MIN, 16777217];
+        assert_eq!(dequantize(Codes::U16(&[0]), &grid(1.0, 65535), Spread::Tensor), [-65535.0]);
+        let wide = |q: &[i32], grid: [Grid; 1]| dequantize(Codes::I32(q), &grid, Spread::Tensor);
+        let q = [i32::MAX, i32::MIN, 16777217];
         let expected = [2147483648.0f32 * 0.1, -2147483648.0 * 0.1, 16777216.0 * 0.1];
-        assert_eq!(dequantize_i32(&wide, &grid(0.1, 0), Spread::Tensor), expected);
-        assert_eq!(dequantize_i32(&[i32::MIN], &grid(1.0, 5), Spread::Tensor), [2147483643.0]);
+        assert_eq!(wide(&q, grid(0.1, 0)), expected);
+        assert_eq!(wide(&[i32::MIN], grid(1.0, 5)), [2147483643.0]);
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod rows;
 #[cfg(test)]
 mod small_tests;
 mod split;
+mod terms;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -52,5 +53,6 @@ pub use pool::max_pool;
 pub use product::{Codes, Product, Written};
 pub use rows::Rows;
 pub use split::Split;
+pub use terms::terms;
 pub use transpose::{Moved, transpose};
 pub use weights::{Element, Weights};

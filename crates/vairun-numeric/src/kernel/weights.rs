@@ -1,5 +1,6 @@
 use super::finish::LANES;
 use super::isa::Isa;
+use crate::vector::{Loop, widest};
 
 /// The width of the codes of x that weights are packed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,11 +58,12 @@ impl Weights {
         w: &[i32],
     ) -> Option<Self> {
         assert_eq!(w.len(), out_channels * taps * channels, "the weights fill their shape");
-        let fits = |&w: &i32| match element {
-            Element::Byte => i8::try_from(w).is_ok(),
-            Element::Word => i16::try_from(w).is_ok(),
+        let (low, high) = widest(Extremes(w));
+        let fits = match element {
+            Element::Byte => i8::try_from(low).is_ok() && i8::try_from(high).is_ok(),
+            Element::Word => i16::try_from(low).is_ok() && i16::try_from(high).is_ok(),
         };
-        w.iter().all(fits).then(|| Self::fitting(element, [out_channels, taps, channels], w, w))
+        fits.then(|| Self::fitting(element, [out_channels, taps, channels], w, w))
     }
 
     /// For x of bytes and weights beyond i8, as far as two of them reach; only for instruction sets that
@@ -102,12 +104,10 @@ impl Weights {
         let steps = channels.div_ceil(element.terms());
         let packed = pack(element, out_channels, taps, channels, packed);
         let terms = (taps * channels).max(1);
-        let mut sums = vec![0; out_channels];
-        let mut magnitudes = vec![0; out_channels];
-        for ((sum, magnitude), w) in sums.iter_mut().zip(&mut magnitudes).zip(w.chunks_exact(terms))
-        {
-            *sum = w.iter().map(|&w| i64::from(w)).sum();
-            *magnitude = w.iter().map(|&w| i64::from(w.unsigned_abs())).sum();
+        let (mut sums, mut magnitudes) = (vec![0; out_channels], vec![0; out_channels]);
+        let both = sums.iter_mut().zip(&mut magnitudes);
+        for ((sum, magnitude), w) in both.zip(w.chunks_exact(terms)) {
+            (*sum, *magnitude) = widest(Sums(w));
         }
         let rests = vec![];
         Self { element, out_channels, taps, channels, steps, packed, rests, sums, magnitudes }
@@ -213,6 +213,39 @@ impl Weights {
     /// Output channels of that block, unused ones included.
     fn width(&self, first: usize) -> usize {
         (self.out_channels.div_ceil(LANES) * LANES - first).min(BLOCK)
+    }
+}
+
+/// The least and the greatest of 0 and some weights.
+struct Extremes<'a>(&'a [i32]);
+
+impl Loop for Extremes<'_> {
+    type Output = (i32, i32);
+
+    #[inline(always)]
+    fn run(self) -> (i32, i32) {
+        let ends = |(low, high): (i32, i32), &w: &i32| (low.min(w), high.max(w));
+        self.0.iter().fold((0, 0), ends)
+    }
+}
+
+/// The sum of some weights of 17 bits at most, and that of their magnitudes.
+struct Sums<'a>(&'a [i32]);
+
+impl Loop for Sums<'_> {
+    type Output = (i64, i64);
+
+    #[inline(always)]
+    fn run(self) -> (i64, i64) {
+        // So many stay within 32 bits.
+        let part = |w: &[i32]| {
+            let add = |(sum, magnitude): (i32, i32), &w: &i32| (sum + w, magnitude + w.abs());
+            w.iter().fold((0, 0), add)
+        };
+        let parts = self.0.chunks(1 << 14).map(part);
+        parts.fold((0, 0), |(sum, magnitude), part| {
+            (sum + i64::from(part.0), magnitude + i64::from(part.1))
+        })
     }
 }
 

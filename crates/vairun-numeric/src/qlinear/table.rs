@@ -1,5 +1,4 @@
-use crate::linear::{Affine, Code, Grid, dequantize};
-use crate::spread::Spread;
+use crate::linear::{Affine, Code, Grid};
 
 /// The results of a function for all 256 codes of 8 bits.
 #[derive(Clone, Debug)]
@@ -11,8 +10,7 @@ impl<C: Code> Table<C> {
     /// Source: `contrib_ops/cpu/quantization/qlinear_lookup_table.cc` of onnxruntime 1.28.
     pub fn new(x: Grid, y: Affine, f: impl Fn(f32) -> f32) -> Self {
         Self(std::array::from_fn(|byte| {
-            let x = dequantize(&[C::narrow(byte as i32)], &[x], Spread::Tensor)[0];
-            y.code(f(x) / y.scale())
+            y.code(f(x.number(C::narrow(byte as i32).widen())) / y.scale())
         }))
     }
 

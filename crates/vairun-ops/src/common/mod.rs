@@ -2,9 +2,11 @@
 
 pub(crate) mod axes;
 pub(crate) mod broadcast;
+pub(crate) mod codes;
 pub(crate) mod dispatch;
 pub(crate) mod movement;
 pub(crate) mod number;
+pub(crate) mod once;
 pub(crate) mod parameters;
 pub(crate) mod prelude;
 pub(crate) mod sizes;

@@ -1,8 +1,9 @@
 use vairun_numeric::contraction::ConvGeometry;
 use vairun_numeric::kernel::{
     Codes, Depthwise, Element, Finish as KernelFinish, Isa, Output, Product, Rows, Split, Weights,
-    Written,
+    Written, terms,
 };
+use vairun_numeric::spread::Spread;
 use vairun_tensor::Tensor;
 
 use super::conv::{channel_axis, output_shape};
@@ -174,18 +175,15 @@ pub(crate) struct Matrix {
     pub(crate) transposed: bool,
 }
 
-/// The weights as integers less their zero points, and their scales.
-pub(super) struct Terms<'a> {
-    side: Side<'a>,
-    codes: Vec<i32>,
-}
+/// The weights: integers with zero points and scales.
+pub(super) struct Terms<'a>(Side<'a>);
 
 impl<'a> Terms<'a> {
     /// `None` where the scales or zero points run along another dimension than that of the output channels.
     pub(super) fn of(w: &'a Tensor, channel_axis: usize) -> Option<Self> {
         let side = Side::new(w)?;
         let usable = side.axis.is_none_or(|axis| axis == channel_axis);
-        usable.then(|| Self::new(side))
+        usable.then_some(Self(side))
     }
 
     /// Of codes, with a zero point and a scale for each output channel, or one for all.
@@ -194,55 +192,41 @@ impl<'a> Terms<'a> {
         zero_points: &'a [i32],
         scales: &'a [f32],
     ) -> Option<Self> {
-        Side::of_codes(w, zero_points, scales).map(Self::new)
-    }
-
-    fn new(side: Side<'a>) -> Self {
-        Self { codes: side.integers(), side }
-    }
-
-    /// Weight `at`, of output channel `o`.
-    fn term(&self, at: usize, o: usize) -> i32 {
-        // What does not fit is refused by the packing.
-        self.codes[at].checked_sub(self.side.zero_point(o)).unwrap_or(i32::MAX)
+        Side::of_codes(w, zero_points, scales).map(Self)
     }
 
     fn scale(&self, o: usize) -> f32 {
-        self.side.scale(o)
+        self.0.scale(o)
     }
 
-    /// `[m, c/g, taps]` → for each group `[m/g, taps, c/g]`.
-    fn groups(&self, geometry: &ConvGeometry) -> Vec<Vec<i32>> {
+    /// `[m, c/g, taps]` → `[m, taps, c/g]`.
+    fn conv(&self, geometry: &ConvGeometry) -> Vec<i32> {
         let (taps, channels) = (geometry.taps(), geometry.channels / geometry.groups);
-        let out = geometry.out_channels / geometry.groups;
-        let group = |g: usize| {
-            let mut terms = Vec::with_capacity(out * taps * channels);
-            for o in g * out..(g + 1) * out {
-                for tap in 0..taps {
-                    let at = |c: usize| (o * channels + c) * taps + tap;
-                    terms.extend((0..channels).map(|c| self.term(at(c), o)));
-                }
-            }
-            terms
-        };
-        (0..geometry.groups).map(group).collect()
+        self.turned((geometry.out_channels, channels * taps), [channels, taps])
     }
 
-    /// `[c, m/g, taps]` → for each group `[m/g, taps, c/g]`.
-    fn transposed_groups(&self, geometry: &ConvGeometry) -> Vec<Vec<i32>> {
+    /// `[c, m/g, taps]` → `[m, taps, c/g]`.
+    fn conv_transpose(&self, geometry: &ConvGeometry) -> Vec<i32> {
         let (taps, channels) = (geometry.taps(), geometry.channels / geometry.groups);
         let out = geometry.out_channels / geometry.groups;
-        let group = |g: usize| {
-            let mut terms = Vec::with_capacity(out * taps * channels);
-            for o in 0..out {
-                for tap in 0..taps {
-                    let at = |c: usize| ((g * channels + c) * out + o) * taps + tap;
-                    terms.extend((0..channels).map(|c| self.term(at(c), o)));
-                }
-            }
-            terms
+        self.turned((out, taps), [channels, out * taps])
+    }
+
+    /// → `[n, k]`.
+    fn matrix(&self, &Matrix { k, n, transposed, .. }: &Matrix) -> Vec<i32> {
+        match transposed {
+            true => self.turned((n, k), [1, k]),
+            false => self.turned((n, 1), [k, n]),
+        }
+    }
+
+    /// Less zero points, which have `inner` weights each, with matrices `[rows, columns]` turned.
+    fn turned(&self, (length, inner): (usize, usize), matrix: [usize; 2]) -> Vec<i32> {
+        let spread = match self.0.zero_points.len() {
+            1 => Spread::Tensor,
+            _ => Spread::Axis { length, inner },
         };
-        (0..geometry.groups).map(group).collect()
+        terms(&self.0.operand(), spread, matrix)
     }
 }
 
@@ -303,9 +287,9 @@ impl Plan<'_> {
         let Some(rows) = rows.filter(|_| self.rule.fits(geometry.out_channels)) else {
             return Ok(None);
         };
-        let groups = match transposed {
-            true => terms.transposed_groups(geometry),
-            false => terms.groups(geometry),
+        let weights = match transposed {
+            true => terms.conv_transpose(geometry),
+            false => terms.conv(geometry),
         };
         // The scales of a transposed convolution run over the channels of one group and are shared by the groups.
         let count = match transposed {
@@ -313,39 +297,37 @@ impl Plan<'_> {
             false => geometry.out_channels,
         };
         let scale = |o: usize| terms.scale(o % count);
-        let channels = geometry.channels / geometry.groups;
-        Ok(self.pack(groups, channels, rows, scale, geometry.batch, shape))
+        let groups = Groups {
+            weights,
+            count: geometry.groups,
+            channels: geometry.channels / geometry.groups,
+        };
+        Ok(self.pack(&groups, rows, scale, geometry.batch, shape))
     }
 
     /// A matrix product; `shape` is that of the result.
     pub(super) fn matrix(&self, matrix: &Matrix, terms: &Terms, shape: &[usize]) -> Option<Packed> {
-        let &Matrix { m, k, n, transposed } = matrix;
-        let at = |o: usize, c: usize| if transposed { o * k + c } else { c * n + o };
-        let mut weights = Vec::with_capacity(n * k);
-        for o in 0..n {
-            weights.extend((0..k).map(|c| terms.term(at(o, c), o)));
-        }
-        let rows = Rows::matrix(m)?;
-        self.pack(vec![weights], k, rows, |o| terms.scale(o), 1, shape.to_vec())
+        let rows = Rows::matrix(matrix.m)?;
+        let groups = Groups { weights: terms.matrix(matrix), count: 1, channels: matrix.k };
+        self.pack(&groups, rows, |o| terms.scale(o), 1, shape.to_vec())
     }
 
-    /// `groups` are `[out_channels, taps, channels]` each.
     fn pack(
         &self,
-        groups: Vec<Vec<i32>>,
-        channels: usize,
+        groups: &Groups,
         rows: Rows,
         w_scale: impl Fn(usize) -> f32,
         batch: usize,
         shape: Vec<usize>,
     ) -> Option<Packed> {
-        let out = out_channels(&groups, &rows, channels)?;
-        let depthwise = channels == 1 && out == 1 && groups.len() > 1;
+        let &Groups { count, channels, .. } = groups;
+        let out = groups.out_channels(rows.taps())?;
+        let depthwise = channels == 1 && out == 1 && count > 1;
         let zero = self.x.zero;
-        let weights = self.weights(&groups, [out, rows.taps(), channels], depthwise)?;
+        let weights = self.weights(groups, [out, rows.taps(), channels], depthwise)?;
         let element = weights[0].element();
         let scales: Vec<f32> =
-            (0..out * groups.len()).map(|o| self.scale(w_scale(o))).collect::<Option<_>>()?;
+            (0..out * count).map(|o| self.scale(w_scale(o))).collect::<Option<_>>()?;
         let finishes = match self.rule {
             Rule::Numbers { bias, .. } => Finish::all(&scales, bias)?,
             Rule::Codes { bias } => Finish::of_codes(&scales, bias),
@@ -354,40 +336,42 @@ impl Plan<'_> {
         let epilogue = Epilogue { x: self.x, finishes: &finishes, output: self.output, wraps };
         let (kernel, largest) = match epilogue.whole(&weights) {
             Some((finish, largest)) if depthwise => {
-                let weights = groups.concat();
-                let kernel = Depthwise::new(element, &weights, rows, zero, finish, self.isa)?;
+                let weights = &groups.weights;
+                let kernel = Depthwise::new(element, weights, rows, zero, finish, self.isa)?;
                 (Kernel::Depthwise(kernel), largest)
             }
             Some((finish, largest)) => {
                 let product = Product::new(weights, channels, rows, zero, finish, self.isa);
                 (Kernel::Product(product), largest)
             }
-            None => {
-                let [group] = &groups[..] else { return None };
-                let (split, largest) = epilogue.split(element, group, channels, rows, self.isa)?;
+            None if count == 1 => {
+                let weights = &groups.weights;
+                let (split, largest) =
+                    epilogue.split(element, weights, channels, rows, self.isa)?;
                 (Kernel::Split(split), largest)
             }
+            None => return None,
         };
-        let channels = channels * groups.len();
+        let channels = channels * count;
         Some(Packed { kernel, element, shape, batch, channels, largest })
     }
 
     /// The packed weights of the groups, in the narrowest form that holds them.
     fn weights(
         &self,
-        groups: &[Vec<i32>],
+        groups: &Groups,
         [out, taps, channels]: [usize; 3],
         depthwise: bool,
     ) -> Option<Vec<Weights>> {
-        let all = |w: &dyn Fn(&[i32]) -> Option<Weights>| groups.iter().map(|g| w(g)).collect();
+        let all = |w: &dyn Fn(&[i32]) -> Option<Weights>| {
+            groups.weights.chunks_exact(out * taps * channels).map(w).collect()
+        };
         let plain = |element| all(&|group| Weights::new(element, out, taps, channels, group));
-        let bytes = self.x.element == Element::Byte;
-        if !groups.iter().flatten().all(|&w| i8::try_from(w).is_ok()) {
-            let split = bytes && !depthwise && Weights::are_split_by(self.isa);
-            let two = || all(&|group| Weights::of_two(out, taps, channels, group));
-            return split.then(two).flatten().or_else(|| plain(Element::Word));
-        }
-        plain(self.x.element)
+        let two = || all(&|group| Weights::of_two(out, taps, channels, group));
+        let split = self.x.element == Element::Byte && !depthwise;
+        let split = split && Weights::are_split_by(self.isa);
+        let narrow: Option<Vec<Weights>> = plain(self.x.element);
+        narrow.or_else(|| split.then(two)?).or_else(|| plain(Element::Word))
     }
 
     /// `f32(sx · sw) · alpha`, by the rule of `Side::product`.
@@ -400,9 +384,19 @@ impl Plan<'_> {
     }
 }
 
-/// Output channels of a group; `None` where there is nothing to compute.
-fn out_channels(groups: &[Vec<i32>], rows: &Rows, channels: usize) -> Option<usize> {
-    let terms = rows.taps().checked_mul(channels).filter(|&terms| terms > 0)?;
-    let out = groups.first()?.len() / terms;
-    (out > 0).then_some(out)
+/// The weights of all groups, `[groups, out_channels, taps, channels]`.
+struct Groups {
+    weights: Vec<i32>,
+    count: usize,
+    /// Those of a group.
+    channels: usize,
+}
+
+impl Groups {
+    /// Those of a group; `None` where there is nothing to compute.
+    fn out_channels(&self, taps: usize) -> Option<usize> {
+        let terms = taps.checked_mul(self.channels)?.checked_mul(self.count)?;
+        let out = self.weights.len().checked_div(terms)?;
+        (out > 0).then_some(out)
+    }
 }

@@ -17,6 +17,7 @@ use super::conv::output_shape;
 use super::matmul::{Shapes, Tasks};
 use super::window::WindowAttributes;
 use crate::attrs::Attrs;
+use crate::common::once::once;
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
 use crate::spec::NodeSpec;
@@ -134,7 +135,7 @@ impl Real {
         }
         let weights = w.as_slice()?;
         let pack = || Arc::new(Filters::new(weights, geometry));
-        let filters = if self.fixed { form.filters.get_or_init(pack).clone() } else { pack() };
+        let filters = if self.fixed { once(&form.filters, pack).clone() } else { pack() };
         let conv = Conv::new(filters, geometry, self.isa).map(Arc::new);
         if let Some(conv) = conv.as_ref().filter(|_| self.fixed) {
             let x = [&[geometry.batch, geometry.channels][..], &geometry.input()].concat();
@@ -169,7 +170,7 @@ impl Real {
         };
         let run_time;
         let right = if self.fixed {
-            weights.get_or_init(pack)
+            once(weights, pack)
         } else {
             run_time = pack();
             &run_time
@@ -196,7 +197,7 @@ impl Real {
         let mut y = vec![0f32; shape.iter().product()];
         let (a, b) = (a.as_slice()?, b.as_slice()?);
         if self.fixed && n > 1 && b.len() == k * n && starts.len() == 1 {
-            let right = weights.get_or_init(|| Right::new(b, k, n));
+            let right = once(weights, || Right::new(b, k, n));
             product(&Left::new(a, m, k), right, None, &mut y, self.isa);
         } else {
             let sizes = Sizes { rows: m, terms: k, columns: n };

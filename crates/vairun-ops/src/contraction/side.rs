@@ -1,7 +1,9 @@
 use std::borrow::Cow;
 
 use vairun_numeric::contraction::{Codes, Operand};
-use vairun_tensor::{Carrier, Dequantized, Tensor};
+use vairun_tensor::{Dequantized, Tensor};
+
+use crate::common::codes::codes as stored_codes;
 
 /// One operand of a contraction, as integers.
 pub(super) struct Side<'a> {
@@ -87,17 +89,6 @@ impl<'a> Side<'a> {
         self.zero_points[if self.zero_points.len() == 1 { 0 } else { i }]
     }
 
-    /// All codes.
-    pub(super) fn integers(&self) -> Vec<i32> {
-        match self.codes.all() {
-            Codes::I8(codes) => codes.iter().map(|&code| code.into()).collect(),
-            Codes::U8(codes) => codes.iter().map(|&code| code.into()).collect(),
-            Codes::I16(codes) => codes.iter().map(|&code| code.into()).collect(),
-            Codes::U16(codes) => codes.iter().map(|&code| code.into()).collect(),
-            Codes::I32(codes) => codes.to_vec(),
-        }
-    }
-
     /// Code `i`.
     pub(super) fn code(&self, i: usize) -> i64 {
         match self.codes.all() {
@@ -123,24 +114,11 @@ impl<'a> Side<'a> {
 
 impl<'a> Integers<'a> {
     fn new(codes: &'a Tensor) -> Option<Self> {
-        let borrowed = match codes.dtype().carrier() {
-            Carrier::I8 => Codes::I8(codes.as_slice().ok()?),
-            Carrier::U8 if codes.dtype().is_integer() => Codes::U8(codes.as_slice().ok()?),
-            Carrier::I16 => Codes::I16(codes.as_slice().ok()?),
-            Carrier::U16 => Codes::U16(codes.as_slice().ok()?),
-            Carrier::I32 => Codes::I32(codes.as_slice().ok()?),
-            Carrier::F32 => {
-                return codes
-                    .as_slice()
-                    .ok()?
-                    .iter()
-                    .map(|&x| integer(x))
-                    .collect::<Option<_>>()
-                    .map(Self::Owned);
-            }
-            _ => return None,
-        };
-        Some(Self::Borrowed(borrowed))
+        if let Ok(numbers) = codes.as_slice::<f32>() {
+            let integers = numbers.iter().map(|&x| integer(x));
+            return integers.collect::<Option<_>>().map(Self::Owned);
+        }
+        stored_codes(codes).ok().map(Self::Borrowed)
     }
 
     fn all(&self) -> Codes<'_> {

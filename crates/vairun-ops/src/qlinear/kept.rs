@@ -182,11 +182,14 @@ impl Kept {
         if !self.fixed || shape.contains(&0) {
             return None;
         }
-        let mut kept = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, ready)) = kept.iter().find(|(other, _)| other == shape) {
+        let lock = || self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock().clone();
+        if let Some((_, ready)) = known.iter().find(|(other, _)| other == shape) {
             return ready.clone();
         }
-        let ready = make(&kept).map(Arc::new);
+        // Not under the lock, as in `common::once`.
+        let ready = make(&known).map(Arc::new);
+        let mut kept = lock();
         if kept.len() == KEPT {
             kept.remove(0);
         }

@@ -18,15 +18,16 @@
 //! Vectors: `testdata/ops/quantize_linear`.
 
 use half::slice::HalfFloatSliceExt;
-use vairun_numeric::linear::{Code, Grid, dequantize, dequantize_i32, dequantize_narrow};
+use vairun_numeric::linear::{Grid, dequantize, dequantize_narrow};
 use vairun_numeric::spread::Spread;
-use vairun_tensor::{Carrier, DType, Dequantized, Element, Tensor, bf16, f16};
+use vairun_tensor::{DType, Dequantized, Tensor, bf16, f16};
 
 use super::element::{QUANTIZED, Quantized};
 use super::granularity::{Granularity, Names};
 use super::parameters::{expect_dtype, integers, scales, wrong_dtype};
 use super::quantize_linear::read_zero_points;
 use crate::attrs::Attrs;
+use crate::common::codes::codes;
 use crate::def::{Grade, OpDef};
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
@@ -158,23 +159,10 @@ fn grids(scales: &[f32], zero_points: &[i32]) -> Vec<Grid> {
 }
 
 fn dequantize_integers(x: &Tensor, grids: &[Grid], spread: Spread) -> Result<Vec<f32>, OpError> {
-    fn narrow<C: Code + Element>(
-        x: &Tensor,
-        grids: &[Grid],
-        spread: Spread,
-    ) -> Result<Vec<f32>, OpError> {
-        Ok(dequantize::<C>(x.as_slice()?, grids, spread))
-    }
     if !is_x(x.dtype()) {
         return Err(wrong_dtype("x", x.dtype(), &format!("int32, {QUANTIZED}")));
     }
-    match x.dtype().carrier() {
-        Carrier::I8 => narrow::<i8>(x, grids, spread),
-        Carrier::U8 => narrow::<u8>(x, grids, spread),
-        Carrier::I16 => narrow::<i16>(x, grids, spread),
-        Carrier::U16 => narrow::<u16>(x, grids, spread),
-        _ => Ok(dequantize_i32(x.as_slice()?, grids, spread)),
-    }
+    Ok(dequantize(codes(x)?, grids, spread))
 }
 
 /// A tensor of `real` from numbers in f32.

@@ -15,11 +15,12 @@
 //! Source: `src/custom_op_qdq.cc` of amd-quark 0.13. Vectors: `golden/quark`, module `quark` of the integration tests.
 
 use vairun_numeric::extended::{dequantize_bf16, dequantize_f16, dequantize_wide};
-use vairun_numeric::linear::{Code, Grid, dequantize};
+use vairun_numeric::linear::{Grid, dequantize};
 use vairun_tensor::{DType, Dequantized, Element, Tensor};
 
 use super::parameters::{Parameters, check_dtype, dtype_error, single};
 use crate::attrs::Attrs;
+use crate::common::codes::codes;
 use crate::def::{Grade, OpDef};
 use crate::error::{BuildError, OpError};
 use crate::operator::{Context, Inputs, Operator, Outputs};
@@ -58,10 +59,9 @@ impl Operator for ExtendedDequantizeLinear {
         }
         let parameters = Parameters::new(x.shape(), scale, zero_point, self.axis)?;
         let y = match x.dtype() {
-            DType::I8 => narrow::<i8>(x, &parameters),
-            DType::U8 => narrow::<u8>(x, &parameters),
-            DType::I16 => narrow::<i16>(x, &parameters),
-            DType::U16 => narrow::<u16>(x, &parameters),
+            DType::I8 | DType::U8 | DType::I16 | DType::U16 => {
+                Ok(dequantize(codes(x)?, &parameters.narrow()?, parameters.spread))
+            }
             DType::I32 => wide::<i32>(x, &parameters),
             DType::U32 => wide::<u32>(x, &parameters),
             DType::F16 => Ok(dequantize_f16(x.as_slice()?)),
@@ -89,10 +89,6 @@ impl Operator for ExtendedDequantizeLinear {
         let Grid { scale, zero_point } = single(scale, zero_point)?;
         Some(Dequantizer { scale, zero_point })
     }
-}
-
-fn narrow<C: Code + Element>(x: &Tensor, parameters: &Parameters) -> Result<Vec<f32>, OpError> {
-    Ok(dequantize::<C>(x.as_slice()?, &parameters.narrow()?, parameters.spread))
 }
 
 fn wide<C: Element + Copy + Into<i64>>(

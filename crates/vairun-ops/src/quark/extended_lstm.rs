@@ -19,6 +19,7 @@
 //!
 //! Source: `src/custom_op_lstm.cc` of amd-quark 0.13. Vectors: `golden/quark`, module `quark` of the integration tests.
 
+use vairun_numeric::contraction::Codes;
 use vairun_numeric::extended::quantize;
 use vairun_numeric::linear::{Grid, dequantize};
 use vairun_numeric::quark_lstm::{Lstm, LstmGrid, LstmGrids, LstmWeights};
@@ -95,7 +96,7 @@ impl Operator for ExtendedLstm {
         let (there, back) = (direction(0), direction(1));
         let both = there.chunks(hidden).zip(back.chunks(hidden));
         let y: Vec<u16> = both.flat_map(|(a, b)| a.iter().chain(b)).map(|&y| unsigned(y)).collect();
-        let y = dequantize(&y, &[y_grid], Spread::Tensor);
+        let y = dequantize(Codes::U16(&y), &[y_grid], Spread::Tensor);
         Ok(vec![Tensor::new(&[steps, 2, 1, hidden], y)?.into()])
     }
 

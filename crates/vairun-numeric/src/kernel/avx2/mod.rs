@@ -19,11 +19,13 @@ mod tile;
 use std::cell::RefCell;
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use self::pack::Block;
 use self::panel::Panel;
 use self::sources::{Scratch, Shape};
 use self::tile::{PIXELS, Sources};
-use super::dispatch::in_parts;
+use super::dispatch::{alone, in_parts};
 use super::finish::{Finish, LANES};
 use super::product::Image;
 use super::rows::Rows;
@@ -81,19 +83,23 @@ impl Packed {
             true => (1, rows.taps * channels),
             false => (rows.taps, channels),
         };
-        let mut blocks = vec![];
+        let mut places = vec![];
         let mut first = 0;
         for (group, weights) in groups.iter().enumerate() {
-            for at in (0..weights.out_channels).step_by(LANES) {
-                blocks.push(Placed {
-                    block: Block::new(weights, at, taps, terms, dot),
-                    offset: group * channels,
-                    first: first + at,
-                    channels: LANES.min(weights.out_channels - at),
-                });
-            }
+            let of_group = (0..weights.out_channels).step_by(LANES);
+            places.extend(of_group.map(|at| (group, weights, first, at)));
             first += weights.out_channels;
         }
+        let place = |&(group, weights, first, at): &(usize, &Weights, usize, usize)| Placed {
+            block: Block::new(weights, at, taps, terms, dot),
+            offset: group * channels,
+            first: first + at,
+            channels: LANES.min(weights.out_channels - at),
+        };
+        let blocks: Vec<_> = match alone(first * taps * terms) {
+            true => places.iter().map(place).collect(),
+            false => places.par_iter().map(place).collect(),
+        };
         let widen = element == Element::Byte && blocks.iter().any(|placed| placed.block.is_wide());
         let shape = Shape { element, channels: groups.len() * channels, zero, widen, panel };
         Self { shape, taps, blocks }

@@ -159,11 +159,15 @@ fn placed(weights: &Weights, first: usize, at: usize, terms: usize) -> Vec<(usiz
 }
 
 fn loads(step: &Step) -> Loads {
+    let (w, _) = step.as_flattened().as_chunks::<2>();
     let mut loads = [0; 4 * LANES];
-    for (load, w) in loads.chunks_exact_mut(2).zip(step.as_flattened().chunks_exact(2)) {
-        // Two magnitudes are 256 at most: saturated, that is still beyond the limit.
-        load[0] = (w[0].max(0) as u8).saturating_add(w[1].max(0) as u8);
-        load[1] = w[0].min(0).unsigned_abs().saturating_add(w[1].min(0).unsigned_abs());
+    let (above, below) = loads.split_at_mut(2 * LANES);
+    // Two magnitudes are 256 at most: saturated, that is still beyond the limit.
+    let narrow = |sum: i16| sum.min(255) as u8;
+    for ((above, below), &[a, b]) in above.iter_mut().zip(below).zip(w) {
+        let (a, b) = (i16::from(a), i16::from(b));
+        *above = narrow(a.max(0) + b.max(0));
+        *below = narrow(-(a.min(0) + b.min(0)));
     }
     loads
 }
