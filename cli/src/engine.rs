@@ -5,7 +5,7 @@ use std::sync::Arc;
 use vairun::graph::Graph;
 use vairun::ops::quant::varied::{Nodes, Varied};
 use vairun::{Builder, Error, Inputs, Model, Observer, Value};
-use vairun_compare::{Engine, EngineError};
+use vairun_compare::{Engine, EngineError, Prepared};
 use vairun_numeric::variation::Variation;
 
 /// A model on its inputs, with what is needed to run other forms of it.
@@ -29,6 +29,17 @@ impl ModelEngine {
             None => self.builder.clone(),
         };
         builder.provider(Arc::new(self.varied.clone())).from_graph(source)
+    }
+}
+
+/// A part of a model, ready to run.
+struct Part(Model);
+
+impl Prepared for Part {
+    fn run(&self, inputs: Vec<Value>) -> Result<Vec<Value>, EngineError> {
+        let names = self.0.inputs().iter().map(|port| port.name.clone());
+        let outputs = self.0.run(names.zip(inputs).collect())?;
+        Ok(outputs.into_values().into_iter().map(|(_, value)| value).collect())
     }
 }
 
@@ -66,14 +77,14 @@ impl Engine for ModelEngine {
         model.observe(self.inputs.clone(), observer).map(drop).map_err(unwrapped)
     }
 
-    fn evaluate(
+    fn prepare(
         &self,
         mut graph: Graph,
-        inputs: Vec<Value>,
+        inputs: &[Value],
         variation: Option<&Variation>,
-    ) -> Result<Vec<Value>, EngineError> {
+    ) -> Result<Box<dyn Prepared>, EngineError> {
         // Exporters declare wrong types and shapes of inner values, which are inputs here.
-        for (id, value) in graph.inputs.clone().into_iter().zip(&inputs) {
+        for (id, value) in graph.inputs.clone().into_iter().zip(inputs) {
             let info = &mut graph.values[id.index()];
             info.shape = None;
             info.dtype = value.as_tensor().ok().map(vairun::Tensor::dtype);
@@ -81,10 +92,7 @@ impl Engine for ModelEngine {
                 info.non_tensor = None;
             }
         }
-        let named: Inputs =
-            graph.inputs.iter().map(|&id| graph.name_of(id).to_owned()).zip(inputs).collect();
-        let model = self.load(graph, variation)?;
-        Ok(model.run(named)?.into_values().into_iter().map(|(_, value)| value).collect())
+        Ok(Box::new(Part(self.load(graph, variation)?)))
     }
 
     fn input(&self, name: &str) -> Option<Value> {

@@ -270,3 +270,61 @@ fn first(mut low: usize, mut high: usize, test: impl Fn(usize) -> bool) -> usize
     }
     low
 }
+
+/// x → QuantizeLinear → q → QLinearConv → y, 64 codes with a kernel of one weight.
+fn quantized_convolution() -> vairun::graph::Model {
+    use vairun::graph::{Attributes, Graph, Model, Node, OpId, OpsetId};
+    let mut graph = Graph::default();
+    let mut constants: Vec<_> = [
+        ("xs", Tensor::scalar(0.125f32)),
+        ("xz", Tensor::scalar(0u8)),
+        ("w", Tensor::new(&[1, 1, 1, 1], vec![3i8]).unwrap()),
+        ("ws", Tensor::scalar(0.25f32)),
+        ("wz", Tensor::scalar(0i8)),
+        ("ys", Tensor::scalar(1f32)),
+        ("yz", Tensor::scalar(0u8)),
+    ]
+    .into_iter()
+    .map(|(name, tensor)| {
+        let id = graph.add_value(name);
+        graph.initializers.insert(id, tensor);
+        Some(id)
+    })
+    .collect();
+    let x = graph.add_value("x");
+    graph.values[x.index()].dtype = Some(vairun::DType::F32);
+    let (q, y) = (graph.add_value("q"), graph.add_value("y"));
+    let mut node = |op: &str, inputs, output| {
+        let (name, op) = (op.to_owned(), OpId::new("", op, 19));
+        let attributes = Attributes::new();
+        graph.nodes.push(Node { name, op, inputs, outputs: vec![Some(output)], attributes });
+    };
+    node("QuantizeLinear", vec![Some(x), constants[0], constants[1]], q);
+    constants.insert(0, Some(q));
+    node("QLinearConv", constants, y);
+    (graph.inputs, graph.outputs) = (vec![x], vec![y]);
+    let opset_imports = vec![OpsetId { domain: String::new(), version: 19 }];
+    Model { graph, opset_imports, ir_version: 9, ..Model::default() }
+}
+
+#[test]
+fn a_rounding_of_an_operator_on_codes_is_named_behind_the_first_quantizer() {
+    let scene = Scene::new();
+    scene.write("m.onnx", &vairun_onnx::write(&quantized_convolution()).unwrap());
+    let codes: Vec<u8> = (0..64).collect();
+    let x = codes.iter().map(|&q| f32::from(q) / 8.0).collect();
+    // 0.125 · 0.25 · 3 of a step, rounded down.
+    let y = codes.iter().map(|&q| (u32::from(q) * 3 / 32) as u8).collect();
+    let shape = &[1, 1, 8, 8];
+    let tensors = [
+        ("x", Tensor::new(shape, x).unwrap()),
+        ("q", Tensor::new(shape, codes).unwrap()),
+        ("y", Tensor::new::<u8>(shape, y).unwrap()),
+    ];
+    let golden = tensors.iter().map(|(name, tensor)| (*name, tensor));
+    write_npz(&scene.path("golden.npz"), golden).unwrap();
+    let ended = scene.run("check m.onnx --golden golden.npz");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let out = ended.stdout;
+    assert!(out.contains("rounded floor instead of half-even: 0 differences"), "{out}");
+}

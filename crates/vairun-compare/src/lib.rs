@@ -23,7 +23,8 @@ mod rules;
 
 pub use around::{Around, Edge, Near};
 pub use check::{
-    Check, Engine, EngineError, Found, MadeTensor, Mismatches, Pairing, Settings, cast, check,
+    Check, Engine, EngineError, Found, MadeTensor, Mismatches, Pairing, Prepared, Settings, cast,
+    check,
 };
 pub use diff::{Layer, ModelDiff, diff_models, diff_tensors};
 pub use explain::{Sweep, SweepRow, sweep};

@@ -101,14 +101,20 @@ impl<'a> Isolation<'a> {
         }
     }
 
-    /// Constants are kept from the first run; those that nodes read must be there.
+    /// The constants that nodes which run read must be there.
     fn add_constants(&mut self, constants: &Constants) {
-        for place in (0..self.graph.nodes.len()).rev() {
-            let node = &self.graph.nodes[place];
-            if node.writes().any(|id| constants.contains(id)) {
-                self.runs[place] = true;
+        let mut needed: HashSet<ValueId> = HashSet::new();
+        for (node, runs) in self.graph.nodes.iter().zip(&mut self.runs).rev() {
+            *runs |= node.writes().any(|id| constants.contains(id) && needed.contains(&id));
+            if *runs {
+                needed.extend(node.reads());
             }
         }
+    }
+
+    /// Whether no tensor is computed again.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.again.is_empty()
     }
 
     /// The records that keep what the first run has found, one for each tensor.

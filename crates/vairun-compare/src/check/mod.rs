@@ -20,7 +20,7 @@ pub(crate) use constants::{Constants, with_constants};
 use isolation::{Fed, FedTensors, Isolation};
 pub(crate) use isolation::{golden, golden_value};
 pub use pairing::{Found, MadeTensor, Pairing};
-pub use run::{Engine, EngineError, Settings, check};
+pub use run::{Engine, EngineError, Prepared, Settings, check};
 pub use substitute::cast;
 pub(crate) use substitute::substitute;
 

@@ -1,5 +1,6 @@
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 
+use rayon::prelude::*;
 use vairun_graph::Graph;
 use vairun_numeric::round::Round;
 use vairun_numeric::variation::Variation;
@@ -11,7 +12,7 @@ use super::part::{Part, Parts};
 use super::rows::Rows;
 use super::sample::Sample;
 use super::tail::Tail;
-use crate::check::{Constants, Engine, Pairing, is_wide_float};
+use crate::check::{Constants, Engine, Pairing, Prepared, is_wide_float};
 use crate::measure::{Subject, measure};
 use crate::report::{Explanation, Record, Role};
 use crate::rule::Elements;
@@ -40,11 +41,11 @@ pub(super) struct Case<'a> {
     pub(super) part: Option<Part>,
     /// The nodes from before the last quantizer on, where the golden has the codes that the quantizer makes.
     wider: Option<Part>,
-    tail: OnceCell<Option<Tail>>,
-    sample: OnceCell<Option<Sample>>,
-    rows: OnceCell<Option<Rows>>,
-    numbers: OnceCell<Option<Numbers>>,
-    differing: OnceCell<Option<u64>>,
+    tail: OnceLock<Option<Tail>>,
+    sample: OnceLock<Option<Sample>>,
+    rows: OnceLock<Option<Rows>>,
+    numbers: OnceLock<Option<Numbers>>,
+    differing: OnceLock<Option<u64>>,
 }
 
 impl<'a> Cases<'a> {
@@ -87,11 +88,11 @@ impl<'a> Cases<'a> {
             },
             part,
             wider,
-            tail: OnceCell::new(),
-            sample: OnceCell::new(),
-            rows: OnceCell::new(),
-            numbers: OnceCell::new(),
-            differing: OnceCell::new(),
+            tail: OnceLock::new(),
+            sample: OnceLock::new(),
+            rows: OnceLock::new(),
+            numbers: OnceLock::new(),
+            differing: OnceLock::new(),
         })
     }
 }
@@ -203,14 +204,48 @@ impl Case<'_> {
         )
     }
 
-    /// Elements that differ when the part is given another tensor at `place`; `None` where it is plain that this
-    /// explains nothing.
-    pub(super) fn left_of_input(&self, place: usize, input: &Tensor) -> Option<u64> {
+    /// Elements that differ when the part, which is `ready` to run, is given another tensor at `place`; `None` where it
+    /// is plain that this explains nothing.
+    pub(super) fn left_of_input(
+        &self,
+        ready: &dyn Prepared,
+        place: usize,
+        input: &Tensor,
+    ) -> Option<u64> {
         let part = self.part.as_ref().filter(|_| self.has_shape())?;
         self.left_unless(
-            |rows| rows.left_of_input(self, place, input),
-            || part.of_input(self.engine, place, input.clone()),
+            |rows| rows.left_of_input(self, ready, place, input),
+            || part.of_input(ready, place, input.clone()),
         )
+    }
+
+    /// The first candidate that explains something; some are tried at the same time.
+    pub(super) fn first_of<T: Sync, R: Send>(
+        &self,
+        candidates: &[T],
+        test: impl Fn(&T) -> Option<R> + Send + Sync,
+    ) -> Option<R> {
+        self.settle();
+        candidates.par_iter().find_map_first(test)
+    }
+
+    /// What all candidates leave, where it is known, in their order; some are tried at the same time.
+    pub(super) fn each_of<T: Sync, R: Send>(
+        &self,
+        candidates: &[T],
+        left: impl Fn(&T) -> Option<R> + Send + Sync,
+    ) -> Vec<R> {
+        self.settle();
+        candidates.par_iter().filter_map(left).collect()
+    }
+
+    /// Makes what all candidates need, before threads share it: one that waits for it in the middle of a run may be given
+    /// a candidate that waits for the same.
+    fn settle(&self) {
+        self.tail();
+        self.sample.get_or_init(|| Sample::of(self));
+        self.rows.get_or_init(|| Rows::of(self));
+        self.differing();
     }
 
     /// Whether both sides have the same shape: without it nothing that keeps the shape explains anything.

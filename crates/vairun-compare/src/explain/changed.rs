@@ -35,7 +35,7 @@ impl Part {
     /// Values that the part makes, in that order.
     pub(super) fn values(&self, engine: &dyn Engine, wanted: &[ValueId]) -> Option<Vec<Value>> {
         let known = |id: ValueId| {
-            let kept = || self.kept.borrow().get(&id).cloned();
+            let kept = || self.kept().get(&id).cloned();
             let constant = || Some(self.graph.initializers.get(&id)?.clone().into());
             self.given(self.graph.name_of(id)).or_else(kept).or_else(constant)
         };
@@ -45,7 +45,7 @@ impl Part {
         missing.dedup();
         let mut made = HashMap::new();
         if !missing.is_empty() {
-            let cut = reached(&self.graph, &missing, |id| self.kept.borrow().contains_key(&id));
+            let cut = reached(&self.graph, &missing, |id| self.kept().contains_key(&id));
             let kept = cut.iter().map(|&id| known(id)).collect::<Option<Vec<_>>>()?;
             let given = (&cut[..], kept);
             let values = evaluate(engine, &self.graph, &missing, given, |name| self.given(name))?;
@@ -64,7 +64,7 @@ impl Part {
 
     fn keep(&self, made: &HashMap<ValueId, Value>) {
         let size = |value: &Value| value.as_tensor().map_or(0, Tensor::len);
-        let mut kept = self.kept.borrow_mut();
+        let mut kept = self.kept();
         let fits = kept.values().chain(made.values()).map(size).sum::<usize>() <= MOST_KEPT;
         if fits {
             kept.extend(made.iter().map(|(&id, value)| (id, value.clone())));

@@ -1,9 +1,9 @@
 //! The nodes between the golden's tensors and a tensor that differs.
 
-use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use vairun_graph::{Graph, ValueId};
+use vairun_graph::{Graph, Node, ValueId};
 use vairun_numeric::round::Round;
 use vairun_numeric::variation::Variation;
 use vairun_ops::quant::varied::is_varied;
@@ -31,7 +31,7 @@ pub(super) struct Part {
     /// For the inputs of `graph`, in order.
     pub(super) inputs: Vec<Value>,
     /// Values that were made on the way.
-    pub(super) kept: RefCell<HashMap<ValueId, Value>>,
+    kept: Mutex<HashMap<ValueId, Value>>,
 }
 
 impl<'a> Parts<'a> {
@@ -90,6 +90,9 @@ impl<'a> Parts<'a> {
             if is_varied(&node.op) {
                 // The part ends there anyway where the quantizer makes the tensor itself.
                 return (at != id).then(|| self.part_through(record, &passed))?;
+            }
+            if makes_codes(node) {
+                return None;
             }
             let mut moving = node.reads().filter(|&id| !constants.contains(id));
             at = moving.next().filter(|_| moving.next().is_none())?;
@@ -152,6 +155,12 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// Whether an operator on codes quantizes by itself: it passes on none of those that it reads.
+fn makes_codes(node: &Node) -> bool {
+    let op = node.op.op_type.as_str();
+    op == "QGemm" || (op.starts_with("QLinear") && op != "QLinearConcat")
+}
+
 /// The grid of a record, where it has one; `None` where it is none that a tensor can have.
 #[allow(clippy::option_option)] // no grid is no failure
 fn grid(record: &Record) -> Option<Option<Dequantized>> {
@@ -165,7 +174,12 @@ fn grid(record: &Record) -> Option<Option<Dequantized>> {
 
 impl Part {
     pub(super) fn new(graph: Graph, inputs: Vec<Value>) -> Self {
-        Self { graph, inputs, kept: RefCell::default() }
+        Self { graph, inputs, kept: Mutex::default() }
+    }
+
+    /// Values that were made on the way.
+    pub(super) fn kept(&self) -> MutexGuard<'_, HashMap<ValueId, Value>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The tensor. What its last quantizer quantizes is kept.
@@ -192,7 +206,7 @@ impl Part {
     ) -> Option<bool> {
         let constants = Constants::of(&self.graph);
         let others = self.graph.nodes.iter().filter(|node| is_varied(&node.op));
-        let others = others.flat_map(vairun_graph::Node::writes);
+        let others = others.flat_map(Node::writes);
         let others: Vec<ValueId> = others.filter(|&id| !left_out(self.graph.name_of(id))).collect();
         if !others.iter().all(|&id| constants.contains(id)) {
             return Some(true);
@@ -217,7 +231,7 @@ impl Part {
     pub(super) fn route(&self) -> (Vec<String>, Vec<String>) {
         let name = |&id: &ValueId| self.graph.name_of(id).to_owned();
         let constants = Constants::of(&self.graph);
-        let moving = |node: &&vairun_graph::Node| node.writes().any(|id| !constants.contains(id));
+        let moving = |node: &&Node| node.writes().any(|id| !constants.contains(id));
         let nodes = self.graph.nodes.iter().filter(moving).map(|node| node.name.clone());
         (self.graph.inputs.iter().map(name).collect(), nodes.collect())
     }

@@ -45,11 +45,16 @@ pub(super) fn test(case: &Case) -> Option<Explanation> {
     }
     // In dequantizers alone or in quantizers too; the zero points with the scales or not.
     let kinds = [(true, true), (true, false), (false, true), (false, false)];
-    let mut ways = WAYS.into_iter().flat_map(|way| kinds.map(|kind| (way, kind)));
-    let mut tried: Vec<Vec<u8>> = case.part.iter().map(|part| parameters(&part.graph)).collect();
-    ways.find_map(|(way, kind)| {
-        let left =
-            case.left_changed(|graph| change(graph, way, kind) && is_new(graph, &mut tried))?;
+    let graph = &case.part.as_ref()?.graph;
+    let mut tried = vec![parameters(graph)];
+    let mut new = |&(way, kind): &(Way, (bool, bool))| {
+        let mut graph = graph.clone();
+        change(&mut graph, way, kind) && is_new(&graph, &mut tried)
+    };
+    let ways = WAYS.into_iter().flat_map(|way| kinds.map(|kind| (way, kind)));
+    let ways: Vec<_> = ways.filter(&mut new).collect();
+    case.first_of(&ways, |&(way, kind)| {
+        let left = case.left_changed(|graph| change(graph, way, kind))?;
         case.explanation("per_axis", left, None, || {
             let where_ = if kind.0 { " of the dequantizers" } else { "" };
             format!("with {}{where_}: {left} differences", words(way))

@@ -53,8 +53,9 @@ pub(super) fn bypass(graph: &mut Graph, from: ValueId, to: ValueId) {
 
 fn with_factor(case: &Case) -> Option<Explanation> {
     let counts = windows(case.part.as_ref()?);
-    counts.into_iter().flat_map(factors).find_map(|(factor, name)| {
-        let left = case.left_changed(|graph| insert_factor(graph, factor))?;
+    let factors: Vec<_> = counts.into_iter().flat_map(factors).collect();
+    case.first_of(&factors, |(factor, name)| {
+        let left = case.left_changed(|graph| insert_factor(graph, *factor))?;
         case.explanation("pool_factor", left, None, || {
             format!(
                 "with the factor {name} of the hardware after the average pool: {left} differences"

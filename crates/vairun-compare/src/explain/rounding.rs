@@ -41,8 +41,8 @@ fn throughout(case: &Case) -> Option<Explanation> {
     if !case.other_quantizers_round() {
         return None;
     }
-    let left = |round| Some((round, case.left_throughout(&Variation::rounding(round))?));
-    let (rounds, left) = best(case, Round::ALL.into_iter().filter_map(left).collect())?;
+    let left = |&round: &Round| Some((round, case.left_throughout(&Variation::rounding(round))?));
+    let (rounds, left) = best(case, case.each_of(&Round::ALL, left))?;
     let proof = Some(format!("--round {}", rounds[0].name()));
     case.explanation("rounding", left, proof, || {
         format!("with every quantizer rounding {}: {left} differences", names(&rounds))

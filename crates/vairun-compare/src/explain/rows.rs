@@ -9,7 +9,7 @@ use vairun_tensor::{Dequantized, Tensor, Value};
 
 use super::case::Case;
 use super::part::Part;
-use crate::check::Engine;
+use crate::check::Prepared;
 
 /// Where pictures have their rows.
 const AXIS: usize = 2;
@@ -56,9 +56,15 @@ impl Rows {
     }
 
     /// Elements of these rows that differ when the part is given another tensor at `place`.
-    pub(super) fn left_of_input(&self, case: &Case, place: usize, input: &Tensor) -> Option<u64> {
+    pub(super) fn left_of_input(
+        &self,
+        case: &Case,
+        ready: &dyn Prepared,
+        place: usize,
+        input: &Tensor,
+    ) -> Option<u64> {
         let first = rows(input, self.part.inputs[place].as_tensor().ok()?.shape()[AXIS])?;
-        self.left(case, self.part.of_input(case.engine(), place, first)?)
+        self.left(case, self.part.of_input(ready, place, first)?)
     }
 
     fn left(&self, case: &Case, made: Tensor) -> Option<u64> {
@@ -70,19 +76,13 @@ impl Part {
     /// The tensor where the part is given another one at `place`.
     pub(super) fn of_input(
         &self,
-        engine: &dyn Engine,
+        ready: &dyn Prepared,
         place: usize,
         input: Tensor,
     ) -> Option<Tensor> {
         let mut inputs = self.inputs.clone();
         inputs[place] = input.into();
-        engine
-            .evaluate(self.graph.clone(), inputs, None)
-            .ok()?
-            .into_iter()
-            .next()?
-            .into_tensor()
-            .ok()
+        ready.run(inputs).ok()?.into_iter().next()?.into_tensor().ok()
     }
 }
 

@@ -18,7 +18,8 @@ const MOST: usize = 24;
 
 pub(super) fn test(case: &Case) -> Option<Explanation> {
     let graph = &case.part.as_ref()?.graph;
-    ways(graph).into_iter().take(MOST).find_map(|(i, before)| {
+    let ways = ways(graph);
+    case.first_of(&ways[..ways.len().min(MOST)], |&(i, before)| {
         let left = left_without(case, i, before)?;
         let node = &graph.nodes[i];
         case.explanation("activation", left, None, || {

@@ -35,7 +35,7 @@ const STEPS: [(&str, [f64; 3], [f64; 3]); 16] = [
 ];
 
 /// Another form of an input, made when it is asked for.
-pub(super) type Other<'a> = (&'static str, Box<dyn Fn() -> Option<Tensor> + 'a>);
+pub(super) type Other<'a> = (&'static str, Box<dyn Fn() -> Option<Tensor> + Sync + 'a>);
 
 pub(super) fn others(x: &Tensor) -> Vec<Other<'_>> {
     let Ok(data) = x.as_slice::<f32>() else { return Vec::new() };

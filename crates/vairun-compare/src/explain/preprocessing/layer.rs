@@ -9,8 +9,9 @@ pub(in super::super) fn first_layer(case: &Case) -> Option<Explanation> {
     let part = case.part.as_ref()?;
     let place = super::place_of_input(case)?;
     let x = part.inputs[place].as_tensor().ok()?;
-    others(x).into_iter().find_map(|(what, tensor)| {
-        let left = case.left_of_input(place, &tensor()?)?;
+    let ready = case.engine().prepare(part.graph.clone(), &part.inputs, None).ok()?;
+    case.first_of(&others(x), |(what, tensor)| {
+        let left = case.left_of_input(&*ready, place, &tensor()?)?;
         case.explanation("input", left, None, || {
             format!("with the model's input {what}: {left} differences; the golden was made from an input that was prepared otherwise")
         })
