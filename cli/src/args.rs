@@ -11,6 +11,7 @@ use vairun::xmodel::Layout;
 use vairun::{Builder, Exec, Isa, Model, Port};
 
 use crate::failure::{Done, Failure};
+use crate::inputs::InputArgs;
 use crate::vary::VaryArgs;
 use crate::verbs::{
     bench, check, completions, convert, diff, extract, help, inspect, man, ops, run,
@@ -190,6 +191,11 @@ impl ModelArgs {
         let model = self.load_by(&self.builder().provider(Arc::new(vary.varied.clone())))?;
         vary.check_used()?;
         Ok(model)
+    }
+
+    /// Loads the model; where that fails, files of inputs that are not there are named as well.
+    pub(crate) fn load_for(&self, inputs: &InputArgs) -> Result<Model, Failure> {
+        self.load().map_err(|failure| failure.and(inputs.absent()))
     }
 
     /// Loads the model with these settings.

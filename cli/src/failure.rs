@@ -54,6 +54,14 @@ impl Failure {
         if error.is::<GoldenError>() { Self::input(error) } else { Self::usage(error) }
     }
 
+    /// The same with what else is wrong; the exit code is that of the first.
+    pub(crate) fn and(mut self, other: Option<Self>) -> Self {
+        if let Some(other) = other {
+            self.message += &format!("\nvairun: {}", other.message);
+        }
+        self
+    }
+
     /// The same with an advice on a line of its own.
     pub(crate) fn help(mut self, advice: impl Display) -> Self {
         self.message += &format!("\n  help: {advice}");

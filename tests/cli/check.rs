@@ -72,6 +72,20 @@ fn inputs_come_from_the_golden_and_missing_ones_are_named() {
         missing.contains("neither -i nor the golden gives the input `Digits::input_0`"),
         "{missing}"
     );
+    assert!(missing.contains("the golden is digits_vai.outputs.npz (npz, 1 tensor)"), "{missing}");
+    let other = check(&scene, "--golden {digits}/labels.npy").fails(4);
+    assert!(other.contains("none of which has the name of a tensor of this model"), "{other}");
+}
+
+#[test]
+fn everything_that_is_not_there_is_named_at_once() {
+    let scene = Scene::new();
+    let said = scene.run("check no.onnx -i no.npy -i x=no.npz --golden nothing").fails(3);
+    for name in ["no.onnx", "no.npy", "no.npz", "nothing"] {
+        assert!(said.contains(&format!("{name}: ")), "{name}: {said}");
+    }
+    let inputs = check(&scene, "-i no.npy -i no.npz --golden {digits}/inputs.npz").fails(4);
+    assert!(inputs.contains("no.npy: ") && inputs.contains("no.npz: "), "{inputs}");
 }
 
 #[test]

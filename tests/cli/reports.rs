@@ -127,3 +127,26 @@ fn the_schema_that_is_printed_is_that_of_the_reports() {
     let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
     assert_eq!(schema["properties"]["schema"]["const"], "vairun.check/1");
 }
+
+#[test]
+fn the_json_of_every_kind_of_check_follows_the_schema() {
+    let scene = Scene::new();
+    wrong_golden(&scene);
+    let layers = "--golden {digits}/digits_qdq.layers.npz";
+    let model = "{digits}/digits_qdq.onnx -i {digits}/inputs.npz";
+    let checks = [
+        format!("{model} --golden wrong.npz"),
+        format!("{model} --golden wrong.npz --isolated --lsb 1"),
+        format!("{model} --golden wrong.npz --cumulative --min-cosine 0.5"),
+        format!("{model} {layers} --sweep-rounding"),
+        format!("{model} {layers} --round floor --explain 1"),
+        "{digits}/digits_float.onnx -i {digits}/inputs.npz --golden wrong.npz".to_owned(),
+    ];
+    for check in checks {
+        let ended = scene.run(&format!("check {check} --report r.json -q"));
+        assert!(matches!(ended.code, Some(0 | 1)), "{check}: {ended:?}");
+        let text = std::fs::read_to_string(scene.path("r.json")).unwrap();
+        let found = vairun_report::schema_violations(&serde_json::from_str(&text).unwrap());
+        assert!(found.is_empty(), "{check}: {}", found.join("\n"));
+    }
+}

@@ -37,7 +37,11 @@ impl Spec {
         split.map_or(whole, |(name, path)| Self { name: Some(name.into()), path: path.into() })
     }
 
-    fn title(&self) -> String {
+    pub(super) fn exists(&self) -> bool {
+        self.path.exists()
+    }
+
+    pub(super) fn title(&self) -> String {
         self.path.display().to_string()
     }
 }

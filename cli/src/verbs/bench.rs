@@ -70,7 +70,7 @@ struct NodeTime {
 
 pub(crate) fn bench(args: &BenchArgs) -> Done {
     let start = Instant::now();
-    let model = args.model.load()?;
+    let model = args.model.load_for(&args.inputs)?;
     let load_ms = milliseconds(start.elapsed());
     let given = args.inputs.gather(&model, &args.model.symbols())?;
     if !args.json {

@@ -101,8 +101,12 @@ fn run(
             "`--strict` is meant for an .xmodel as --golden; others compare exactly by --lsb 0",
         ));
     }
-    let golden = open_all(&paths).map_err(Failure::input)?;
-    let model = args.model.load()?;
+    let golden = open_all(&paths).map_err(Failure::input);
+    let (golden, model) = match (golden, args.model.load_for(&args.inputs)) {
+        (Ok(golden), Ok(model)) => (golden, model),
+        (golden, Err(failure)) => return Err(failure.and(golden.err())),
+        (Err(failure), Ok(_)) => return Err(failure),
+    };
     let graph = &model.source().graph;
     let map = name_map(args, golden.as_ref())?;
     let mut pairing = Matcher::new(graph, golden.as_ref(), &map);
@@ -241,11 +245,18 @@ fn gather(
     if missing.is_empty() {
         return Ok(found);
     }
-    let what = format!(
+    let mut what = format!(
         "neither -i nor the golden gives the input{} {}",
         if missing.len() == 1 { "" } else { "s" },
         missing.join(", ")
     );
+    if !golden.entries().is_empty() {
+        what += &format!("\n  the golden is {}", golden.description());
+        let names = model.source().graph.by_name();
+        if !names.into_keys().any(|name| pairing.find(name).is_some()) {
+            what += ", none of which has the name of a tensor of this model";
+        }
+    }
     Err(Failure::input(what)
         .help("-i NAME=FILE, or --random where the golden was made with `vairun run --random`"))
 }

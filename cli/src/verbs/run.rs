@@ -29,7 +29,7 @@ pub(crate) struct RunArgs {
 }
 
 pub(crate) fn run(args: &RunArgs, global: &Global) -> Done {
-    let model = args.model.load()?;
+    let model = args.model.load_for(&args.inputs)?;
     let given = args.inputs.gather(&model, &args.model.symbols())?;
     if !global.quiet {
         write!(anstream::stdout(), "{}", inputs_table(&given))?;

@@ -1,6 +1,8 @@
 use thiserror::Error;
 use vairun_compare::{Report, SCHEMA};
 
+use crate::schema::schema_violations;
+
 /// A text that is not a report.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -8,6 +10,9 @@ pub enum JsonError {
     /// Not JSON, or not of the form of a report.
     #[error("not a report of vairun: {0}")]
     Syntax(#[from] serde_json::Error),
+    /// JSON that does not follow the schema.
+    #[error("not a report of vairun:{}", listed(.0))]
+    Form(Vec<String>),
     /// A form that this version does not know.
     #[error("the report has the schema `{got}`, expected `{SCHEMA}`")]
     Schema {
@@ -34,7 +39,20 @@ pub fn parse_json(text: &str) -> Result<Report, JsonError> {
     if head.schema != SCHEMA {
         return Err(JsonError::Schema { got: head.schema });
     }
-    Ok(serde_json::from_str(text)?)
+    serde_json::from_str(text).map_err(|error| {
+        let form = serde_json::from_str(text).map_or(vec![], |value| schema_violations(&value));
+        if form.is_empty() { error.into() } else { JsonError::Form(form) }
+    })
+}
+
+/// The first few of them, each on its line.
+fn listed(all: &[String]) -> String {
+    const MOST: usize = 10;
+    let mut text: String = all.iter().take(MOST).map(|one| format!("\n  {one}")).collect();
+    if all.len() > MOST {
+        text += &format!("\n  and {} more", all.len() - MOST);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -54,5 +72,15 @@ mod tests {
         let error = parse_json(&text).unwrap_err().to_string();
         assert_eq!(error, "the report has the schema `vairun.check/9`, expected `vairun.check/1`");
         assert!(parse_json("{}").is_err());
+    }
+
+    #[test]
+    fn all_that_does_not_follow_the_schema_is_told() {
+        let text = json(&fixture::failing()).replace("\"order\": 1", "\"order\": \"1\"");
+        let text = text.replace("\"guilty\"", "\"perhaps\"");
+        let error = parse_json(&text).unwrap_err().to_string();
+        let told = |what: &str| assert!(error.contains(what), "{error}");
+        told("/order: `type` \"integer\" does not hold for \"1\"");
+        told("/status: `enum`");
     }
 }

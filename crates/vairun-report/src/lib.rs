@@ -29,7 +29,7 @@ pub use jsonl::jsonl;
 pub use junit::junit;
 pub use markdown::markdown;
 pub use model_diff::model_diff;
-pub use schema::JSON_SCHEMA;
+pub use schema::{JSON_SCHEMA, schema_violations};
 pub use style::Style;
 pub use sweep::sweep_table;
 pub use terminal::{one_line, terminal};

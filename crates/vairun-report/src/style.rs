@@ -1,3 +1,5 @@
+use textwrap::{Options, WordSplitter};
+
 /// How a terminal wants its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
@@ -40,6 +42,16 @@ impl Tone {
     }
 }
 
+/// Lines no longer than the terminal is wide, as far as words allow; what goes on stands under its line, two columns in.
+pub(crate) fn wrapped(style: &Style, text: &str) -> String {
+    let line = |line: &str| {
+        let margin = " ".repeat(line.len() - line.trim_start().len() + 2);
+        let options = Options::new(style.width).subsequent_indent(&margin).break_words(false);
+        textwrap::fill(line, options.word_splitter(WordSplitter::NoHyphenation)) + "\n"
+    };
+    text.lines().map(line).collect()
+}
+
 /// Columns that a text takes.
 pub(crate) fn width(text: &str) -> usize {
     text.chars().count()
@@ -66,6 +78,19 @@ pub(crate) fn elide(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_lines_go_on_under_themselves() {
+        let style = Style { width: 20, ..Style::default() };
+        let text =
+            wrapped(&style, "short\n  a line that does not fit\n\n/a/name/longer/than/that x\n");
+        assert_eq!(
+            text,
+            "short\n  a line that does\n    not fit\n\n/a/name/longer/than/that\n  x\n"
+        );
+        let coloured = Tone::Bad.paint(&style, "x: ") + "twelve columns";
+        assert_eq!(wrapped(&style, &coloured), coloured + "\n");
+    }
 
     #[test]
     fn long_names_keep_both_ends() {

@@ -1,7 +1,7 @@
 use vairun_compare::{Comparison, Record, Report, Role, Status};
 
 use crate::number::{cosine, count, percent, plural, short};
-use crate::style::{Style, Tone};
+use crate::style::{Style, Tone, wrapped};
 use crate::table::{Align, Table};
 use crate::why::{guilt, why};
 use crate::words;
@@ -14,16 +14,16 @@ const NAMED: usize = 5;
 
 /// The report for a terminal: what was compared, the table, the first tensor that differs, the verdict.
 pub fn terminal(report: &Report, style: &Style) -> String {
-    let mut text = head(report, style);
+    let mut text = wrapped(style, &head(report, style));
     if !report.records.is_empty() {
         text.push('\n');
         text += &table(report, style);
     }
     text.push('\n');
-    text += &first(report, style);
+    text += &wrapped(style, &first(report, style));
     text += &why(report, style);
-    text += &unmatched(report, style);
-    text += &verdict_line(report, style);
+    text += &wrapped(style, &unmatched(report, style));
+    text += &wrapped(style, &verdict_line(report, style));
     text
 }
 

@@ -3,7 +3,7 @@
 use vairun_compare::{Diagnosis, Explanation, Record, Report, Status};
 
 use crate::number::plural;
-use crate::style::{Style, Tone};
+use crate::style::{Style, Tone, wrapped};
 use crate::words;
 
 /// Why tensors fail: the explanations that hold, with the options that prove them. What is the same of several tensors
@@ -53,6 +53,8 @@ fn tensor(record: &Record, diagnosis: &Diagnosis, more: &[&str], style: &Style) 
     if !more.is_empty() {
         text += &format!("  the same of {}: {}\n", plural(more.len(), "more tensor"), listed(more));
     }
+    // Options are left on one line, to be copied.
+    text = wrapped(style, &text);
     if let Some(proof) = diagnosis.explanations.iter().find_map(|e| e.proof.as_ref()) {
         text += &format!("      to prove it, add: {proof}\n");
         if let Some(all) = deviation(proof).filter(|_| !more.is_empty()) {
