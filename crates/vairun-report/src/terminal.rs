@@ -258,8 +258,8 @@ fn unmatched(report: &Report, style: &Style) -> String {
             [] => String::new(),
             some => format!(" (closest: {})", some.join(", ")),
         };
-        let line = format!("no counterpart in the model: {}{closest}\n", item.name);
-        text += &Tone::Warning.paint(style, &line);
+        let line = format!("no counterpart in the model: {}{closest}", item.name);
+        text += &(Tone::Warning.paint(style, &line) + "\n");
     }
     if report.unmatched.len() > NAMED {
         text += &format!("and {} more\n", report.unmatched.len() - NAMED);
@@ -277,7 +277,7 @@ fn unmatched(report: &Report, style: &Style) -> String {
 fn verdict_line(report: &Report, style: &Style) -> String {
     let summary = &report.summary;
     if report.passed() {
-        let text = format!("PASS  {} compared, all pass\n", plural(summary.compared, "tensor"));
+        let text = format!("PASS  {} compared, all pass", plural(summary.compared, "tensor"));
         return Tone::Good.paint(style, &text);
     }
     let mut parts = Vec::new();
@@ -293,7 +293,7 @@ fn verdict_line(report: &Report, style: &Style) -> String {
             plural(summary.inputs_differ, "input")
         ));
     }
-    Tone::Bad.paint(style, &format!("FAIL  {}\n", parts.join(" · ")))
+    Tone::Bad.paint(style, &format!("FAIL  {}", parts.join(" · ")))
 }
 
 #[cfg(test)]

@@ -52,6 +52,8 @@ fn lines_are_as_wide_as_the_terminal_at_most() {
         let fits = |line: &str| line.chars().count() <= width || line.trim().contains(&name);
         assert!(text.lines().all(fits), "{text}");
         assert!(text.contains("FAIL") && text.contains("equal %"), "{text}");
+        let coloured = terminal(&report, &Style { width, color: true, ..Style::default() });
+        assert_eq!(coloured.lines().count(), text.lines().count(), "{coloured}");
     }
 }
 
