@@ -33,7 +33,9 @@ impl Pooled for f32 {
 }
 
 impl Buffers {
-    /// A buffer of `length` elements, whatever they are, and [`SLACK`] more.
+    /// A buffer of `length` elements, whatever they are, and at least [`SLACK`] more.
+    ///
+    /// It stays as long as it was: filling what a smaller user had cut off took a tenth of the time of a small network.
     pub(super) fn take<T: Pooled>(&mut self, length: usize) -> Vec<T> {
         let needed = length + SLACK;
         let free = T::free(self);
@@ -42,7 +44,9 @@ impl Buffers {
             |buffer: &Vec<T>| (buffer.capacity() < needed, buffer.capacity().abs_diff(needed));
         let best = (0..free.len()).min_by_key(|&i| fits(&free[i]));
         let mut buffer = best.map_or_else(Vec::new, |i| free.swap_remove(i));
-        buffer.resize(needed, T::default());
+        if buffer.len() < needed {
+            buffer.resize(needed, T::default());
+        }
         buffer
     }
 
@@ -64,6 +68,6 @@ mod tests {
         buffers.give(small);
         buffers.give(large);
         let again = buffers.take::<u8>(500);
-        assert_eq!((again.as_ptr(), again.len()), (place, 500 + SLACK));
+        assert_eq!((again.as_ptr(), again.len()), (place, 1000 + SLACK));
     }
 }

@@ -100,6 +100,7 @@ impl Product {
         let widened = match (&x.buffer, self.packed.element()) {
             (Buffer::Bytes(bytes), Element::Word) => {
                 let mut words = run.buffers.take::<i16>(x.len());
+                let bytes = &bytes[..x.len()];
                 words.iter_mut().zip(bytes).for_each(|(word, &byte)| *word = byte.into());
                 Some(words)
             }

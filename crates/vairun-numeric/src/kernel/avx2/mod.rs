@@ -23,8 +23,8 @@ use rayon::prelude::*;
 
 use self::pack::Block;
 use self::panel::Panel;
-use self::sources::{Scratch, Shape};
-use self::tile::{PIXELS, Sources};
+use self::sources::{Scratch, Shape, Tiles};
+use self::tile::PIXELS;
 use super::dispatch::{alone, in_parts};
 use super::finish::{Finish, LANES};
 use super::product::Image;
@@ -166,22 +166,23 @@ impl Packed {
     ) {
         let part = finish.from(placed.first);
         let start = target.start.wrapping_add(placed.first * finish.output().bytes());
-        let tiles = pixels.div_ceil(PIXELS);
-        for first in (0..tiles).step_by(TILES) {
-            let mut count = 0;
-            let start = start.wrapping_add(sources::tile(pixels, first).start * target.stride);
-            for i in first..tiles.min(first + TILES) {
-                let range = sources::tile(pixels, i);
-                let (stored, words) = scratch.rows(self.taps, range.clone());
-                let sources = Sources { pixels: range.len(), stored, words, offset: placed.offset };
-                let sums = &mut sums[count * LANES..][..range.len() * LANES];
+        let forms = tile::forms(self.shape.element, &placed.block);
+        let tiles = Tiles::of(pixels);
+        for first in (0..tiles.count).step_by(TILES) {
+            let begin = tiles.start(first);
+            let mut at = begin;
+            for i in first..tiles.count.min(first + TILES) {
+                let end = tiles.start(i + 1);
+                let sources = scratch.rows(self.taps, at..end, placed.offset);
+                let sums = &mut sums[(at - begin) * LANES..(end - begin) * LANES];
                 // SAFETY: the rows are those that the block was packed for; the CPU as the caller promises.
-                unsafe { tile::sums(self.shape.element, &placed.block, sources, sums) };
-                count += range.len();
+                unsafe { tile::sums(forms, &placed.block, sources, sums) };
+                at = end;
             }
+            let start = start.wrapping_add(begin * target.stride);
             let target = Target { start, stride: target.stride, channels: placed.channels };
             // SAFETY: as the caller promises.
-            unsafe { finish::finish(&part, target, &sums[..count * LANES]) };
+            unsafe { finish::finish(&part, target, &sums[..(at - begin) * LANES]) };
         }
     }
 }

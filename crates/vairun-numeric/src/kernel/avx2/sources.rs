@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 use super::panel::Panel;
-use super::tile::PIXELS;
+use super::tile::{PIXELS, Sources};
 use crate::kernel::product::Image;
 use crate::kernel::rows::Rows;
 use crate::kernel::weights::Element;
@@ -43,10 +43,30 @@ pub(super) struct Scratch {
     word_rows: Vec<*const i16>,
 }
 
-/// Tile `i` of `pixels` pixels: tiles are of nearly one size.
-pub(super) fn tile(pixels: usize, i: usize) -> Range<usize> {
-    let tiles = pixels.div_ceil(PIXELS);
-    pixels * i / tiles..pixels * (i + 1) / tiles
+/// Pixels in tiles of nearly one size. A tile of few channels takes as long as a division: there is one for all.
+#[derive(Clone, Copy)]
+pub(super) struct Tiles {
+    pub(super) count: usize,
+    /// Pixels of a tile; the first `larger` ones have one more.
+    size: usize,
+    larger: usize,
+}
+
+impl Tiles {
+    pub(super) fn of(pixels: usize) -> Self {
+        let count = pixels.div_ceil(PIXELS);
+        let size = pixels.checked_div(count).unwrap_or(0);
+        Self { count, size, larger: pixels - count * size }
+    }
+
+    /// The first pixel of tile `i`, or where the last tile ends.
+    pub(super) fn start(self, i: usize) -> usize {
+        i * self.size + i.min(self.larger)
+    }
+
+    fn range(self, i: usize) -> Range<usize> {
+        self.start(i)..self.start(i + 1)
+    }
 }
 
 impl Scratch {
@@ -94,11 +114,11 @@ impl Scratch {
         }
     }
 
-    /// The rows of some pixels.
-    pub(super) fn rows(&self, taps: usize, pixels: Range<usize>) -> (&[*const u8], &[*const i16]) {
-        let range = pixels.start * taps..pixels.end * taps;
+    /// The rows of some pixels, and how many these are.
+    pub(super) fn rows(&self, taps: usize, tile: Range<usize>, offset: usize) -> Sources<'_> {
+        let range = tile.start * taps..tile.end * taps;
         let words = if self.word_rows.is_empty() { &[] } else { &self.word_rows[range.clone()] };
-        (&self.stored_rows[range], words)
+        Sources { pixels: tile.len(), stored: &self.stored_rows[range], words, offset }
     }
 
     #[target_feature(enable = "avx2")]
@@ -163,8 +183,9 @@ impl Places<'_> {
         rows.resize(self.table.len(), zeros);
         let pixels = self.table.len() / self.taps;
         let mut rows = rows.as_mut_slice();
-        for i in 0..pixels.div_ceil(PIXELS) {
-            let range = tile(pixels, i);
+        let tiles = Tiles::of(pixels);
+        for i in 0..tiles.count {
+            let range = tiles.range(i);
             let table = &self.table[range.start * self.taps..range.end * self.taps];
             for tap in 0..self.taps {
                 let (row, rest) = std::mem::take(&mut rows).split_at_mut(range.len());

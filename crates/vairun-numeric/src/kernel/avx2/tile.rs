@@ -27,26 +27,34 @@ pub(super) struct Sources<'a> {
     pub(super) offset: usize,
 }
 
-/// The sums of a block, `[pixels, LANES]`.
-///
-/// # Safety
-/// The CPU has AVX2, and AVX-VNNI where the block has dots; the rows are readable for the steps of the block.
-pub(super) unsafe fn sums(element: Element, block: &Block, sources: Sources, sums: &mut [i32]) {
-    assert!(sources.pixels <= PIXELS, "a tile has at most PIXELS pixels");
-    assert_eq!(sums.len(), sources.pixels * LANES, "a sum for each pixel and channel");
-    let forms: [Form; PIXELS] = match element {
-        Element::Byte if block.is_dots() => [dots1, dots2, dots3, dots4, dots5],
-        Element::Byte => [bytes1, bytes2, bytes3, bytes4, bytes5],
-        Element::Word => [words1, words2, words3, words4, words5],
-    };
-    if let Some(last) = sources.pixels.checked_sub(1) {
-        // SAFETY: as the caller promises; the form is for that number of pixels.
-        unsafe { forms[last](block, sources, sums) };
+/// A tile of one number of pixels.
+type Form = unsafe fn(&Block, Sources, &mut [i32]);
+
+/// The tiles of a block, from one pixel to [`PIXELS`].
+pub(super) fn forms(element: Element, block: &Block) -> &'static [Form; PIXELS] {
+    match element {
+        Element::Byte if block.is_dots() => &[dots1, dots2, dots3, dots4, dots5],
+        Element::Byte => &[bytes1, bytes2, bytes3, bytes4, bytes5],
+        Element::Word => &[words1, words2, words3, words4, words5],
     }
 }
 
-/// A tile of one number of pixels.
-type Form = unsafe fn(&Block, Sources, &mut [i32]);
+/// The sums of a block, `[pixels, LANES]`, for one pixel at least.
+///
+/// # Safety
+/// `forms` are those of the block; the CPU has AVX2, and AVX-VNNI where the block has dots; the rows are readable for the
+/// steps of the block.
+#[inline]
+pub(super) unsafe fn sums(
+    forms: &[Form; PIXELS],
+    block: &Block,
+    sources: Sources,
+    sums: &mut [i32],
+) {
+    assert_eq!(sums.len(), sources.pixels * LANES, "a sum for each pixel and channel");
+    // SAFETY: as the caller promises; the form is for that number of pixels.
+    unsafe { forms[sources.pixels - 1](block, sources, sums) };
+}
 
 /// The row of pixel `m` of a tap.
 macro_rules! row {
