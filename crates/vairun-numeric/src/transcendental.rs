@@ -18,7 +18,7 @@ const ROUND_TO_INTEGER: f64 = 6_755_399_441_055_744.0;
 
 /// `e^x` for `x` in [-708, 708]; beyond, the value at the border; NaN stays NaN.
 #[inline(always)]
-fn exp64(x: f64) -> f64 {
+pub(crate) fn exp64(x: f64) -> f64 {
     // NaN compares false and stays.
     let x = if x > 708.0 { 708.0 } else { x };
     let x = if x < -708.0 { -708.0 } else { x };

@@ -114,8 +114,15 @@ fn needs_explanation(record: &Record) -> bool {
 
 fn diagnose(case: &Case) -> Diagnosis {
     let _span = tracing::info_span!("explain", tensor = case.record.name).entered();
-    let mut explanations: Vec<Explanation> =
-        TESTS.iter().filter_map(|test| test(case)).take(MOST).collect();
+    let mut explanations: Vec<Explanation> = Vec::new();
+    for found in TESTS.iter().filter_map(|test| test(case)) {
+        // Where the user can prove what explains everything, there is nothing to add.
+        let decisive = found.left == 0 && found.proof.is_some();
+        explanations.push(found);
+        if decisive || explanations.len() == MOST {
+            break;
+        }
+    }
     // What is true of many differences says something where nothing else does.
     if explanations.is_empty() {
         explanations.extend(accumulation::test(case).or_else(|| preprocessing::otherwise(case)));

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::erf::{erf, gelu};
 use crate::transcendental;
 use crate::vector::{Loop, widest};
 
@@ -63,8 +64,12 @@ pub enum Unary {
     SquareRoot,
     /// `x · x`
     Square,
+    /// [`crate::erf::erf`]
+    Erf,
     /// [`crate::transcendental::exp`]
     Exp,
+    /// [`crate::erf::gelu`]
+    Gelu,
     /// [`crate::transcendental::sigmoid`]
     Sigmoid,
     /// [`crate::transcendental::tanh`]
@@ -221,7 +226,9 @@ impl Loop for Each<'_> {
             Unary::Absolute => each(self.x, f32::abs),
             Unary::SquareRoot => each(self.x, f32::sqrt),
             Unary::Square => each(self.x, |x| x * x),
+            Unary::Erf => each(self.x, erf),
             Unary::Exp => each(self.x, transcendental::exp),
+            Unary::Gelu => each(self.x, gelu),
             Unary::Sigmoid => each(self.x, transcendental::sigmoid),
             Unary::Tanh => each(self.x, transcendental::tanh),
             Unary::Swish { alpha } => each(self.x, |x| x * transcendental::sigmoid(alpha * x)),
@@ -318,13 +325,17 @@ mod tests {
     #[test]
     fn vectors_of_exponentials_have_the_bits_of_single_ones() {
         let single = |kernel, x| match kernel {
+            Unary::Erf => erf(x),
             Unary::Exp => transcendental::exp(x),
+            Unary::Gelu => gelu(x),
             Unary::Sigmoid => transcendental::sigmoid(x),
             Unary::Tanh => transcendental::tanh(x),
             _ => x * transcendental::sigmoid(1.5 * x),
         };
         let x: Vec<f32> = (0..4099).map(|i| f32::from_bits(i * 0x0010_4001)).collect();
-        for kernel in [Unary::Exp, Unary::Sigmoid, Unary::Tanh, Unary::Swish { alpha: 1.5 }] {
+        let swish = Unary::Swish { alpha: 1.5 };
+        use Unary::{Erf, Exp, Gelu, Sigmoid, Tanh};
+        for kernel in [Erf, Exp, Gelu, Sigmoid, Tanh, swish] {
             let mut y = x.clone();
             unary(kernel, &mut y);
             for (&x, y) in x.iter().zip(y) {

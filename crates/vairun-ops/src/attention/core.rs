@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::normalize::softmax::softmax;
+use vairun_numeric::softmax::softmax;
 
 /// The operands, `[batch, heads, length, dim]` each, and what is done to them.
 pub(super) struct Problem<'a> {

@@ -74,7 +74,7 @@ functions! {
     CEIL Ceil 1 "the next integer up", f32::ceil, f64::ceil;
     COS Cos 7 "the cosine", through_f64(libm::cos), libm::cos;
     COSH Cosh 9 "the hyperbolic cosine", through_f64(libm::cosh), libm::cosh;
-    ERF Erf 9 "the error function", through_f64(libm::erf), libm::erf;
+    ERF Erf 9 "the error function", vairun_numeric::erf::erf, libm::erf, Erf;
     EXP Exp 1 "e to the power of x", transcendental::exp, libm::exp, Exp;
     FLOOR Floor 1 "the next integer down", f32::floor, f64::floor;
     LOG Log 1 "the natural logarithm", through_f64(libm::log), libm::log;

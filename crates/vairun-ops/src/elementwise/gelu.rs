@@ -19,14 +19,13 @@
 //! Source: <https://onnx.ai/onnx/operators/onnx__Gelu.html>, onnxruntime 1.32 `contrib_ops/cpu/bert/bias_gelu.cc`,
 //! `contrib_ops/cpu/activations.h`.
 
-use vairun_numeric::float::Binary;
+use vairun_numeric::float::{Binary, Unary};
 
 use crate::common::dispatch::with_float;
 use crate::common::number::Number;
 use crate::common::prelude::*;
 use crate::common::types::FLOATS;
 use crate::elementwise::float32;
-use crate::elementwise::map::map;
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
@@ -96,7 +95,7 @@ impl Operator for Gelu {
                 }
                 x = float32::combine::<T>(Some(Binary::Add), x, bias, Number::add)?;
             }
-            one(map::<T>(x, |x| T::from_f64(self.0.of(x.to_f64())))?)
+            one(float32::map::<T>(self.0.kernel(), x, |x| T::from_f64(self.0.of(x.to_f64())))?)
         })
     }
 
@@ -106,6 +105,11 @@ impl Operator for Gelu {
 }
 
 impl Kind {
+    /// The same for float32, in the vectors of the CPU.
+    fn kernel(self) -> Option<Unary> {
+        matches!(self, Self::Erf).then_some(Unary::Gelu)
+    }
+
     fn of(self, x: f64) -> f64 {
         const ROOT: f64 = 0.797_884_560_802_865_4; // √(2/π)
         match self {

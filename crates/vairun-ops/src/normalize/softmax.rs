@@ -12,6 +12,7 @@
 //!
 //! Source: <https://onnx.ai/onnx/operators/>, the pages of the same names.
 
+use vairun_numeric::softmax::{below_largest, softmax};
 use vairun_numeric::transcendental::exp_all;
 
 use super::GRADE;
@@ -84,20 +85,6 @@ impl Softmax {
         }
         Ok(map_along(elements, x.shape(), axis(self.axis, x.rank())?, self.f))
     }
-}
-
-/// `x - max`; a NaN makes all of them NaN.
-fn below_largest(row: &mut [f64]) {
-    let largest = row.iter().copied().fold(f64::NEG_INFINITY, Number::larger);
-    row.iter_mut().for_each(|x| *x -= largest);
-}
-
-/// In place, for [`super`] and the attentions.
-pub(crate) fn softmax(row: &mut [f64]) {
-    below_largest(row);
-    exp_all(row);
-    let total = sum(row, |x| x);
-    row.iter_mut().for_each(|x| *x /= total);
 }
 
 fn log_softmax(row: &mut [f64]) {
