@@ -4,7 +4,7 @@ use vairun_graph::{Graph, Node, ValueId};
 use vairun_ops::{Inputs, Known, NoBodies, NodeSpec, OpError, Operator};
 use vairun_tensor::{DType, Tensor, Value};
 
-use crate::plan::Kernel;
+use crate::plan::{Kernel, Options};
 
 /// Elements up to which a constant is computed when the plan is made: parameters are, weights wait for the first run.
 const EAGER_ELEMENTS: usize = 1 << 14;
@@ -79,14 +79,15 @@ impl Constants {
         &'a self,
         graph: &'a Graph,
         node: &'a Node,
-        permissive: bool,
+        options: &Options,
     ) -> NodeSpec<'a> {
         let known = |id: ValueId| Known {
             dtype: self.dtype(id),
             constant: self.known(id),
             fixed: self.fixed[id.index()],
         };
-        NodeSpec { permissive, ..NodeSpec::new(graph, node, known) }
+        let Options { permissive, isa, .. } = *options;
+        NodeSpec { permissive, isa, ..NodeSpec::new(graph, node, known) }
     }
 
     /// Asks the operator for the types of its outputs.

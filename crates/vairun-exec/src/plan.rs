@@ -203,7 +203,7 @@ impl<'a> Builder<'a> {
 
     fn step(&mut self, node: &Node) -> Option<Step> {
         let bodies = self.bodies(node);
-        let spec = self.constants.spec(self.graph, node, self.options.permissive);
+        let spec = self.constants.spec(self.graph, node, self.options);
         let (operator, standard) = match resolve(&spec, self.providers, self.options) {
             Ok(found) => found,
             Err(reason) => {

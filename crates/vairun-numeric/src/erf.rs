@@ -16,7 +16,7 @@ const NEAR: [f64; 12] = [
     -0.026_866_170_643_237_77,
     0.112_837_916_709_450_06,
     -0.376_126_389_031_835_43,
-    1.128_379_167_095_512_6,
+    std::f64::consts::FRAC_2_SQRT_PI,
 ];
 
 /// `e^(x²) · erfc(x)` for x from 1 to [`END`] as a polynomial in `(x - MIDDLE) / (x + MIDDLE)`, the highest power first:

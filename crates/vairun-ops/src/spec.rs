@@ -1,4 +1,5 @@
 use vairun_graph::{Attributes, Graph, Node, OpId, ValueId};
+use vairun_numeric::kernel::Isa;
 use vairun_tensor::{DType, Tensor};
 
 use crate::error::BuildError;
@@ -19,6 +20,8 @@ pub struct NodeSpec<'a> {
     /// Whether a value that the reference runtime tolerates but no specification defines is computed as the reference
     /// does (an unknown rounding method gives 0) instead of being refused.
     pub permissive: bool,
+    /// The instruction set of integer kernels; no bit depends on it.
+    pub isa: Isa,
 }
 
 /// What is known of an input before the node runs.
@@ -65,6 +68,7 @@ impl<'a> NodeSpec<'a> {
             inputs: node.inputs.iter().map(|id| id.map(input)).collect(),
             outputs: node.outputs.iter().map(|id| id.map(|id| graph.name_of(id))).collect(),
             permissive: false,
+            isa: Isa::best(),
         }
     }
 

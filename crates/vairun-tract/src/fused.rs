@@ -69,7 +69,7 @@ fn plain(
         NodeSpec { op: &op, attributes, inputs: given, outputs: vec![Some("y")], ..spec.clone() };
     let missing = || BuildError::Unsupported(format!("no operator `{name}`"));
     let operator = OwnOps.build(&spec).or_else(|| TractOps.build(&spec)).ok_or_else(missing)??;
-    RealOr::over(operator, &spec, Isa::best())
+    RealOr::over(operator, &spec, spec.isa)
 }
 
 /// An operator of ONNX on values that are known when it runs.
@@ -90,6 +90,7 @@ fn own(
             inputs: vec![Some(given); inputs],
             outputs: vec![Some("y")],
             permissive: false,
+            isa: Isa::best(),
         })
         .ok_or_else(missing)?
 }

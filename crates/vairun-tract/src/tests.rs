@@ -45,6 +45,7 @@ impl Case {
             inputs: self.fixed.iter().map(input).collect(),
             outputs: vec![Some("y"); self.outputs],
             permissive: false,
+            isa: vairun_numeric::kernel::Isa::best(),
         })
     }
 

@@ -87,6 +87,8 @@ pub struct ConvParts {
     pub multiplier: i64,
     /// What x is.
     pub x: CodeType,
+    /// The instruction set of the kernels.
+    pub isa: Isa,
 }
 
 impl Conv {
@@ -94,7 +96,7 @@ impl Conv {
     ///
     /// Panics where weights and bias do not fill the geometry.
     pub fn new(parts: ConvParts) -> Option<Self> {
-        let ConvParts { geometry, transposed, mut weights, bias, multiplier, x } = parts;
+        let ConvParts { geometry, transposed, mut weights, bias, multiplier, x, isa } = parts;
         let per_group = geometry.channels / geometry.groups;
         assert_eq!(weights.len(), geometry.out_channels * geometry.taps() * per_group);
         assert_eq!(bias.len(), geometry.out_channels, "one bias for each channel");
@@ -109,7 +111,7 @@ impl Conv {
         if conv.is_depthwise() {
             conv.weights = by_tap(&conv.weights, conv.geometry.taps());
         } else {
-            conv.fast = conv.packed(x);
+            conv.fast = conv.packed(x, isa);
         }
         Some(conv)
     }
@@ -135,7 +137,7 @@ impl Conv {
         self.geometry.groups == self.geometry.channels
     }
 
-    fn packed(&self, x: CodeType) -> Option<Fast> {
+    fn packed(&self, x: CodeType, isa: Isa) -> Option<Fast> {
         let (element, zero) = x.stored()?;
         let g = &self.geometry;
         let (per_group, outs) = (g.channels / g.groups, g.out_channels / g.groups);
@@ -148,7 +150,7 @@ impl Conv {
             groups.push(weights);
         }
         let finish = Finish::new(add, vec![1.0; g.out_channels], None, Output::Sums);
-        let product = Product::new(groups, per_group, self.rows.clone(), zero, finish, Isa::best());
+        let product = Product::new(groups, per_group, self.rows.clone(), zero, finish, isa);
         (self.multiplier == 1).then_some(Fast { product, element })
     }
 
@@ -385,7 +387,7 @@ mod tests {
             let weights = (0..geometry.out_channels * geometry.taps() * per_group).map(|_| byte().into()).collect();
             let bias = (0..geometry.out_channels).map(|_| i64::from(byte()) << 4).collect();
             let multiplier = if wide { 4 } else { 1 };
-            let parts = ConvParts { geometry, transposed, weights, bias, multiplier, x: CodeType::I8 };
+            let parts = ConvParts { geometry, transposed, weights, bias, multiplier, x: CodeType::I8, isa: Isa::best() };
             let wide_x: Vec<i64> = x.iter().map(|&code| code.into()).collect();
             let want = plain(&parts, &wide_x);
             let conv = Conv::new(parts).unwrap();

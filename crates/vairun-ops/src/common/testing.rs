@@ -84,6 +84,7 @@ impl Case {
             inputs: inputs.iter().enumerate().map(input).collect(),
             outputs: vec![Some("y"); self.outputs],
             permissive: false,
+            isa: vairun_numeric::kernel::Isa::best(),
         };
         OwnOps.build(&spec).expect("the operator is in the list")
     }

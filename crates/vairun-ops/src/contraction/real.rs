@@ -341,6 +341,7 @@ mod tests {
             inputs: vec![Some(input); 3],
             outputs: vec![Some("y")],
             permissive: false,
+            isa: Isa::best(),
         };
         Real::from_node(&spec, &Attrs::new(&attributes), Isa::best()).unwrap().unwrap()
     }

@@ -43,6 +43,7 @@ fn run(
         inputs: vec![],
         outputs: vec![],
         permissive: false,
+        isa: vairun_numeric::kernel::Isa::best(),
     };
     let contraction = Contraction::from_node(&spec, &attrs).unwrap();
     attrs.finish().unwrap();

@@ -74,7 +74,7 @@ impl Kept {
     pub(super) fn new(spec: &NodeSpec, weights: &[usize]) -> Self {
         let input = |&i: &usize| spec.inputs.get(i).and_then(Option::as_ref);
         let fixed = weights.iter().filter_map(input).all(|input| input.fixed);
-        Self { isa: Isa::best(), fixed, ready: Mutex::default() }
+        Self { isa: spec.isa, fixed, ready: Mutex::default() }
     }
 
     /// The sums of a matrix product, `[m, n]`; `None` where the kernels cannot do it.

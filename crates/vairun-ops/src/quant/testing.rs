@@ -70,6 +70,7 @@ impl Node {
             inputs: self.inputs.iter().map(input).collect(),
             outputs: vec![Some("y")],
             permissive: self.permissive,
+            isa: vairun_numeric::kernel::Isa::best(),
         };
         Some(provider.build(&spec)?.map_err(|error| error.to_string()))
     }

@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 
 use vairun_numeric::contraction::ConvGeometry;
 use vairun_numeric::fixed::{self, CodeType, ConvParts, Stored};
+use vairun_numeric::kernel::Isa;
 use vairun_tensor::{Carrier, DType, Tensor};
 
 use super::codes::{as_i32, as_i64, codes, no_codes, with_code};
@@ -50,6 +51,7 @@ struct Conv {
     group: usize,
     depthwise: bool,
     transposed: bool,
+    isa: Isa,
     /// For the weights of the first run, which are those of every run.
     prepared: OnceLock<Prepared>,
 }
@@ -74,6 +76,7 @@ fn build(spec: &NodeSpec, attrs: &Attrs) -> Result<Box<dyn Operator>, BuildError
         group,
         depthwise: spec.op.op_type.contains("depthwise"),
         transposed: spec.op.op_type.starts_with("transposed"),
+        isa: spec.isa,
         prepared: OnceLock::new(),
     };
     node(spec, attrs, conv)
@@ -142,9 +145,9 @@ impl Conv {
             Carrier::I16 => CodeType::I16,
             _ => CodeType::Other,
         };
-        let transposed = self.transposed;
-        let parts =
-            ConvParts { geometry, transposed, weights: w, bias, multiplier: numerator, x: x_type };
+        let &Self { transposed, isa, .. } = self;
+        let (weights, multiplier) = (w, numerator);
+        let parts = ConvParts { geometry, transposed, weights, bias, multiplier, x: x_type, isa };
         fixed::Conv::new(parts).ok_or_else(|| does_not_fit(x.shape()))
     }
 

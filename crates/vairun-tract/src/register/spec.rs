@@ -80,6 +80,7 @@ impl Node {
             inputs: inputs.collect(),
             outputs: self.outputs.iter().map(|name| Some(name.as_str())).collect(),
             permissive: false,
+            isa: vairun_numeric::kernel::Isa::best(),
         };
         let built = OwnOps
             .build(&spec)
