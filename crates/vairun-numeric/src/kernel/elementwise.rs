@@ -7,13 +7,14 @@ use rayon::prelude::*;
 use super::dispatch::{alone, on};
 use super::isa::Isa;
 use super::narrow::Narrow;
+use super::transpose::Moved;
 use crate::vector::Loop;
 
 /// Elements of one task.
 const TASK: usize = 1 << 14;
 
 /// A stored code, widened: of `u8` or `i16`, and no other type.
-pub trait Stored: sealed::Sealed + Copy + Default + Send + Sync + Ord {
+pub trait Stored: sealed::Sealed + Moved + Ord {
     /// Its value.
     fn widen(self) -> i32;
     /// The code of that value, which fits.

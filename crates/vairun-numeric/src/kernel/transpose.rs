@@ -5,12 +5,17 @@
 use rayon::prelude::*;
 
 use super::dispatch::alone;
+use super::movement::runs;
 
 /// An element that changes its place: of `u8`, `i16`, `i32` or `f32`.
 pub trait Moved: Copy + Default + Send + Sync + PartialEq + std::fmt::Debug {
     /// Writes the columns from `first` on that `out` has room for, as rows.
     #[doc(hidden)]
     fn columns(x: &[Self], shape: [usize; 2], first: usize, out: &mut [Self]);
+
+    /// Runs of `width` elements by a map, as [`super::gather`].
+    #[doc(hidden)]
+    fn runs(x: &[Self], width: usize, map: &[i32], filler: Self, out: &mut [Self]);
 }
 
 /// `[batch, rows, columns]` → `[batch, columns, rows]`.
@@ -126,6 +131,10 @@ macro_rules! square {
                 registers::<$element, $lanes>(x, shape, first, out);
                 #[cfg(not(target_arch = "x86_64"))]
                 plain(x, shape, first, out);
+            }
+
+            fn runs(x: &[Self], width: usize, map: &[i32], filler: Self, out: &mut [Self]) {
+                runs(x, width, map, filler, out);
             }
         }
 
