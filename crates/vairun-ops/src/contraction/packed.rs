@@ -200,33 +200,35 @@ impl<'a> Terms<'a> {
     }
 
     /// `[m, c/g, taps]` → `[m, taps, c/g]`.
-    fn conv(&self, geometry: &ConvGeometry) -> Vec<i32> {
+    fn conv(&self, geometry: &ConvGeometry) -> Option<Vec<i32>> {
         let (taps, channels) = (geometry.taps(), geometry.channels / geometry.groups);
         self.turned((geometry.out_channels, channels * taps), [channels, taps])
     }
 
     /// `[c, m/g, taps]` → `[m, taps, c/g]`.
-    fn conv_transpose(&self, geometry: &ConvGeometry) -> Vec<i32> {
+    fn conv_transpose(&self, geometry: &ConvGeometry) -> Option<Vec<i32>> {
         let (taps, channels) = (geometry.taps(), geometry.channels / geometry.groups);
         let out = geometry.out_channels / geometry.groups;
         self.turned((out, taps), [channels, out * taps])
     }
 
     /// → `[n, k]`.
-    fn matrix(&self, &Matrix { k, n, transposed, .. }: &Matrix) -> Vec<i32> {
+    fn matrix(&self, &Matrix { k, n, transposed, .. }: &Matrix) -> Option<Vec<i32>> {
         match transposed {
             true => self.turned((n, k), [1, k]),
             false => self.turned((n, 1), [k, n]),
         }
     }
 
-    /// Less zero points, which have `inner` weights each, with matrices `[rows, columns]` turned.
-    fn turned(&self, (length, inner): (usize, usize), matrix: [usize; 2]) -> Vec<i32> {
+    /// Less zero points, which have `inner` weights each, with matrices `[rows, columns]` turned; `None` where there are
+    /// neither one nor `length` of them.
+    fn turned(&self, (length, inner): (usize, usize), matrix: [usize; 2]) -> Option<Vec<i32>> {
         let spread = match self.0.zero_points.len() {
             1 => Spread::Tensor,
-            _ => Spread::Axis { length, inner },
+            n if n == length => Spread::Axis { length, inner },
+            _ => return None,
         };
-        terms(&self.0.operand(), spread, matrix)
+        Some(terms(&self.0.operand(), spread, matrix))
     }
 }
 
@@ -291,6 +293,7 @@ impl Plan<'_> {
             true => terms.conv_transpose(geometry),
             false => terms.conv(geometry),
         };
+        let Some(weights) = weights else { return Ok(None) };
         // The scales of a transposed convolution run over the channels of one group and are shared by the groups.
         let count = match transposed {
             true => geometry.out_channels / geometry.groups,
@@ -308,7 +311,7 @@ impl Plan<'_> {
     /// A matrix product; `shape` is that of the result.
     pub(super) fn matrix(&self, matrix: &Matrix, terms: &Terms, shape: &[usize]) -> Option<Packed> {
         let rows = Rows::matrix(matrix.m)?;
-        let groups = Groups { weights: terms.matrix(matrix), count: 1, channels: matrix.k };
+        let groups = Groups { weights: terms.matrix(matrix)?, count: 1, channels: matrix.k };
         self.pack(&groups, rows, |o| terms.scale(o), 1, shape.to_vec())
     }
 
