@@ -62,6 +62,11 @@ impl Failure {
         self
     }
 
+    /// All of them as one, where there are any.
+    pub(crate) fn all(failures: impl IntoIterator<Item = Self>) -> Option<Self> {
+        failures.into_iter().reduce(|first, next| first.and(Some(next)))
+    }
+
     /// The same with an advice on a line of its own.
     pub(crate) fn help(mut self, advice: impl Display) -> Self {
         self.message += &format!("\n  help: {advice}");

@@ -73,27 +73,18 @@ impl InputArgs {
         let ports = model.inputs();
         let shapes = Shapes { given: &self.shape, dims };
         self.check_names(ports)?;
-        let (mut found, mut failure) = (Vec::new(), None::<Failure>);
-        for text in &self.input {
-            let spec = Spec::parse(text, ports);
-            if let Err(error) = file::read(&spec, ports, &shapes, &mut found) {
-                failure = Some(match failure {
-                    Some(failure) => failure.and(Some(error)),
-                    None => error,
-                });
-            }
-        }
-        failure.map_or(Ok(found), Err)
+        let mut found = Vec::new();
+        let specs = self.input.iter().map(|text| Spec::parse(text, ports));
+        let failures: Vec<Failure> =
+            specs.filter_map(|spec| file::read(&spec, ports, &shapes, &mut found).err()).collect();
+        Failure::all(failures).map_or(Ok(found), Err)
     }
 
     /// The files that are not there, for where there is no model that could say what they are read for.
     pub(crate) fn absent(&self) -> Option<Failure> {
         let specs = self.input.iter().map(|text| Spec::parse(text, &[]));
-        let absent: Vec<String> = specs
-            .filter(|spec| !spec.exists())
-            .map(|spec| format!("{}: no such file", spec.title()))
-            .collect();
-        (!absent.is_empty()).then(|| Failure::input(absent.join("\n")))
+        let absent = specs.filter(|spec| !spec.exists());
+        Failure::all(absent.map(|spec| Failure::input(format!("{}: no such file", spec.title()))))
     }
 
     /// Draws what has no value and no default.

@@ -92,23 +92,7 @@ pub fn gelu(x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn compare(name: &str, ours: fn(f32) -> f32, slow: impl Fn(f64) -> f64) {
-        let (mut differ, mut count) = (0, 0);
-        let all = (0..=u32::MAX).step_by(10_007).map(f32::from_bits);
-        let dense = (-160_000..160_000).map(|i| i as f32 / 10_007.0);
-        for x in all.chain(dense) {
-            let (got, want) = (ours(x), slow(f64::from(x)) as f32);
-            if got.is_nan() && want.is_nan() {
-                continue;
-            }
-            let steps = (i64::from(got.to_bits()) - i64::from(want.to_bits())).abs();
-            assert!(steps <= 1, "{name}({x:?}) = {got:?}, expected {want:?}");
-            differ += u32::from(steps == 1);
-            count += 1;
-        }
-        assert!(differ <= count / 100_000, "{name}: {differ} of {count} off by one");
-    }
+    use crate::transcendental::tests::compare;
 
     #[test]
     fn erf_is_rounded_correctly() {

@@ -183,12 +183,12 @@ impl Kept {
             return None;
         }
         let lock = || self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = lock().clone();
-        if let Some((_, ready)) = known.iter().find(|(other, _)| other == shape) {
+        if let Some((_, ready)) = lock().iter().find(|(other, _)| other == shape) {
             return ready.clone();
         }
         // Not under the lock, as in `common::once`.
-        let ready = make(&known).map(Arc::new);
+        let others = lock().clone();
+        let ready = make(&others).map(Arc::new);
         let mut kept = lock();
         if kept.len() == KEPT {
             kept.remove(0);
