@@ -46,6 +46,11 @@ impl Rows {
         self.taps
     }
 
+    /// Whether a window reads beyond x: zeros.
+    pub fn any_padding(&self) -> bool {
+        self.table.contains(&Self::PADDING)
+    }
+
     /// Whether every window reads at least one pixel of x.
     pub fn all_touch(&self) -> bool {
         self.table

@@ -20,6 +20,14 @@ impl Element {
         }
     }
 
+    /// Whether a stored code may be that number.
+    pub fn holds(self, code: i32) -> bool {
+        match self {
+            Self::Byte => u8::try_from(code).is_ok(),
+            Self::Word => i16::try_from(code).is_ok(),
+        }
+    }
+
     /// Terms of one lane of 4 bytes.
     fn terms(self) -> usize {
         4 / self.bytes()

@@ -329,6 +329,10 @@ impl Plan<'_> {
         let zero = self.x.zero;
         let weights = self.weights(groups, [out, rows.taps(), channels], depthwise)?;
         let element = weights[0].element();
+        // Padding is the code of 0, which numbers whose codes were found need not have among those of their type.
+        if rows.any_padding() && !element.holds(zero) {
+            return None;
+        }
         let scales: Vec<f32> =
             (0..out * count).map(|o| self.scale(w_scale(o))).collect::<Option<_>>()?;
         let finishes = match self.rule {
