@@ -50,8 +50,8 @@ pub enum Contractions {
 /// A graph ready to run: an operator for each node, and what is dropped when. `Send` and `Sync`: runs may overlap.
 pub struct Plan {
     pub(crate) graph: Arc<Graph>,
-    pub(crate) steps: Vec<Step>,
-    pub(crate) constants: Constants,
+    pub(crate) steps: Vec<Arc<Step>>,
+    pub(crate) constants: Arc<Constants>,
     /// The node that makes each value.
     pub(crate) producers: Vec<Option<usize>>,
     fused: Option<Fused>,
@@ -112,8 +112,17 @@ impl Plan {
         }
         let mut steps: Vec<Step> = steps.into_iter().flatten().collect();
         plan_drops(&graph, &mut steps);
-        let producers = producers(&graph);
+        let steps = steps.into_iter().map(Arc::new).collect();
+        let (producers, constants) = (producers(&graph), Arc::new(constants));
         Ok(Self { graph, steps, constants, producers, fused: None })
+    }
+
+    /// The same values made by the same operators in another way: `steps` are those of the nodes of `graph`. The life of
+    /// values is not that of this plan's steps.
+    pub(crate) fn rewired(&self, graph: Graph, steps: Vec<Arc<Step>>) -> Self {
+        let producers = producers(&graph);
+        let (graph, constants) = (Arc::new(graph), Arc::clone(&self.constants));
+        Self { graph, steps, constants, producers, fused: None }
     }
 
     /// The outputs by the fused plan; `None` where there is none, or it cannot hold the results.

@@ -3,18 +3,19 @@
 
 mod dynamic;
 mod growing;
+mod islands;
 mod layers;
 mod qlinear;
 
 use std::sync::Arc;
 
-use vairun_graph::Graph;
+use vairun_graph::{Attribute, Graph};
 use vairun_ops::{
     BuildError, Context, Inputs, NodeSpec, OpEntry, OpError, Operator, Outputs, OwnOps, Provider,
 };
 use vairun_tensor::{Tensor, Value};
 
-use self::growing::Growing;
+use self::growing::{Family, Growing};
 use crate::{Isa, Options, Plan};
 
 /// The float forms of contractions, which only refuse: a graph that needs one is no case.
@@ -74,14 +75,19 @@ impl Random {
 /// A random graph and an input for it.
 fn random(seed: u64) -> (Graph, Tensor) {
     let mut growing = Growing::new(seed);
-    let (_, shape, _) = growing.ready[0].clone();
     for _ in 0..2 + growing.random.below(6) {
         growing.grow();
     }
     let last: Vec<_> = growing.ready.iter().rev().take(2).map(|(id, ..)| *id).collect();
     growing.graph.outputs = last;
-    let count = shape.iter().product();
-    let x = Tensor::new(&shape, growing.random.reals(count)).unwrap();
+    let shape = growing.input.clone();
+    let mut numbers = growing.random.reals(shape.iter().product());
+    if growing.random.below(12) == 0 {
+        let at = growing.random.below(numbers.len());
+        let numbers_without_code = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 3e38];
+        numbers[at] = growing.random.pick(&numbers_without_code);
+    }
+    let x = Tensor::new(&shape, numbers).unwrap();
     (growing.graph, x)
 }
 
@@ -149,4 +155,24 @@ fn random_graphs_have_the_same_bits_on_both_plans() {
     assert!(problems.is_empty(), "{} graphs:\n{}", problems.len(), problems.join("\n"));
     let fused = results.iter().filter(|(_, result)| *result == Ok(true)).count();
     assert!(only.is_some() || fused * 2 > results.len(), "{fused} graphs were fused");
+}
+
+#[test]
+fn padding_is_zero_where_no_code_of_the_type_is() {
+    let mut growing = Growing::empty(0);
+    let x = growing.graph.inputs[0];
+    // Codes from 5 to 250, which are found as uint8; the one of 0 would be -5.
+    let x = growing.pair(Family::Vai(0, 255, 3), x, 0.02, -5);
+    let w = growing.weights(&[4, 3, 3, 3], 0);
+    let pads = ("pads", Attribute::Ints(vec![1; 4]));
+    let y = growing.node(("", "Conv"), &[x, w], &[pads]);
+    growing.graph.outputs = vec![y];
+    let numbers = (0..3 * 5 * 5).map(|i| 0.2 + (i * 37 % 75) as f32 / 15.0).collect();
+    let x = Tensor::new(&[1, 3, 5, 5], numbers).unwrap();
+    let want = run(&plan(&unprepared(&growing.graph), Options::default()), &x).unwrap();
+    for fused in [false, true] {
+        let options = Options { fused, ..Options::default() };
+        let got = run(&plan(&growing.graph, options), &x).unwrap();
+        assert!(got[0].as_tensor().unwrap().bits_eq(want[0].as_tensor().unwrap()), "{fused}");
+    }
 }

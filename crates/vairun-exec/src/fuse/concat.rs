@@ -62,7 +62,7 @@ impl Concat {
 fn told(run: &Run, id: ValueId, parts: &[View], results: &[Tensor]) -> Option<Vec<Table>> {
     let tables = parts.iter().zip(results).map(|(part, results)| {
         let count = run.slot(part.slot).storage.count();
-        Table::told(run, id, results).filter(|_| results.len() == count)
+        Table::told(run, id, results, 0).filter(|_| results.len() == count)
     });
     tables.collect()
 }

@@ -71,7 +71,7 @@ impl Run<'_> {
             (Form::Product(form), Source::Product { x, .. }) => form.run(self, slot, *x)?,
             (Form::Binary(form), Source::Binary { sides, .. }) => form.run(self, slot, *sides)?,
             (Form::Pair(form), Source::Pair { sides, .. }) => form.run(self, slot, *sides)?,
-            (Form::Table(form), Source::Table { root }) => form.run(self, *root)?,
+            (Form::Table(form), Source::Table { root, .. }) => form.run(self, *root)?,
             (Form::Concat(form), Source::Concat { parts, .. }) => form.run(self, parts)?,
             (Form::Move(form), Source::Move { from, .. }) => form.run(self, *from)?,
             (Form::MaxPool(form), Source::MaxPool { from, .. }) => form.run(self, *from)?,
@@ -119,7 +119,9 @@ impl Run<'_> {
         let form = match &slot.source {
             Source::Quantize { .. } => Some(Form::Quantize),
             Source::Given => slot.nodes.is_empty().then_some(Form::Given),
-            Source::Table { root } => table::Table::prepare(self, id, *root)?.map(Form::Table),
+            Source::Table { root, line } => {
+                table::Table::prepare(self, id, *root, *line)?.map(Form::Table)
+            }
             Source::Product { x, contraction, quantizer } => {
                 product::Product::prepare(self, slot, *x, *contraction, quantizer)?
                     .map(|form| Form::Product(Box::new(form)))

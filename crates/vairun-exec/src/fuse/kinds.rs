@@ -78,6 +78,25 @@ const MOVES: &[&str] = &[
     "Upsample",
 ];
 
+/// Operators among them whose result holds every element of the first input.
+const WHOLE: &[&str] = &[
+    "DepthToSpace",
+    "Expand",
+    "Flatten",
+    "Identity",
+    "Reshape",
+    "SpaceToDepth",
+    "Squeeze",
+    "Tile",
+    "Transpose",
+    "Unsqueeze",
+];
+
+/// Whether a move leaves no element of its input away, where the shapes are not empty.
+pub(super) fn keeps_all(node: &Node) -> bool {
+    WHOLE.contains(&node.op.op_type.as_str())
+}
+
 pub(super) fn is_elementwise(node: &Node, step: &Step) -> bool {
     step.standard
         && node.op.domain.is_empty()

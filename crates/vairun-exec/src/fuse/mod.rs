@@ -6,7 +6,10 @@
 //! and a plain form: its nodes, evaluated one after the other on numbers. Where the fast form cannot prove that it gives
 //! the bits of the plain one, the plain one runs; where a result has no code (NaN), the run starts again on the plain
 //! plan ([`run::Stop::Again`]).
+//!
+//! Before all that [`ahead`] puts quantizers in front of the movement of numbers that they follow.
 
+mod ahead;
 mod binary;
 mod buffers;
 mod coded;
@@ -14,6 +17,7 @@ mod concat;
 mod fixed;
 mod forms;
 mod kinds;
+mod line;
 mod mean;
 mod movement;
 mod pair;

@@ -6,6 +6,7 @@ use vairun_ops::{Dequantizer, Inputs, Quantizer};
 use vairun_tensor::Tensor;
 
 use super::kinds::{BINARY, is_elementwise, is_move};
+use super::line::Line;
 use super::storage::Storage;
 use crate::plan::{Kernel, Plan, Step};
 
@@ -20,8 +21,31 @@ pub(super) enum Role {
     Codes,
     /// The numbers of the codes of a slot.
     Reals(View),
-    /// Each element a function of a code of one slot, through so many nodes.
-    Function(ValueId, usize),
+    /// Each element a function of a code of one slot.
+    Function(Origin),
+}
+
+/// What each element of a value is a function of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Origin {
+    /// The slot of the code.
+    pub(super) slot: ValueId,
+    /// Through so many nodes.
+    pub(super) nodes: usize,
+    /// The dimension at whose indices the function is another one.
+    pub(super) line: Option<Line>,
+}
+
+impl Origin {
+    /// A slot of its own.
+    pub(super) fn itself(slot: ValueId) -> Self {
+        Self { slot, nodes: 0, line: None }
+    }
+
+    /// Through so many nodes more.
+    pub(super) fn through(self, nodes: usize) -> Self {
+        Self { nodes: self.nodes + nodes, ..self }
+    }
 }
 
 /// Codes and what they mean.
@@ -37,11 +61,26 @@ pub(super) struct Slot {
     pub(super) storage: Storage,
     /// The grid, where the value of that name holds the numbers, not the codes.
     pub(super) grid: Option<Grid>,
-    /// The slot that this one is a function of, and through so many nodes; itself where it is none.
-    pub(super) origin: (ValueId, usize),
+    /// The slot that this one is a function of, the same one everywhere; itself where it is none.
+    pub(super) origin: Origin,
     pub(super) source: Source,
     /// The nodes that the plain form runs, in order; the last one makes the value.
     pub(super) nodes: Vec<usize>,
+    /// Where the codes stand for an order of the numbers: of what magnitude the numbers must be, as
+    /// [`Quantizer::below`].
+    pub(super) ordered: Option<f32>,
+}
+
+impl Slot {
+    /// A slot `id` that is no function of another one.
+    pub(super) fn new(
+        id: ValueId,
+        (storage, grid): (Storage, Option<Grid>),
+        source: Source,
+        nodes: Vec<usize>,
+    ) -> Self {
+        Self { storage, grid, origin: Origin::itself(id), source, nodes, ordered: None }
+    }
 }
 
 /// How the codes of a slot are made.
@@ -49,8 +88,8 @@ pub(super) struct Slot {
 pub(super) enum Source {
     /// From numbers.
     Quantize { x: ValueId, quantizer: Quantizer },
-    /// A function of one code.
-    Table { root: ValueId },
+    /// A function of one code, perhaps another one at each index of a dimension.
+    Table { root: ValueId, line: Option<Line> },
     /// Codes that a node gives, or the caller.
     Given,
     /// A contraction with constant weights, then perhaps functions of each number, then a quantizer.
@@ -87,7 +126,8 @@ impl Source {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Quantize { .. } => "quantize",
-            Self::Table { .. } => "table",
+            Self::Table { line: None, .. } => "table",
+            Self::Table { .. } => "tables",
             Self::Given => "codes",
             Self::Product { .. } => "product",
             Self::Pair { .. } => "pair",
@@ -136,6 +176,18 @@ impl<'a> Roles<'a> {
         roles
     }
 
+    /// The order of the codes in these slots must be that of the numbers, each of a magnitude below what is told;
+    /// `false` where one of them is no slot.
+    pub(super) fn set_ordered(&mut self, ordered: &[(ValueId, Option<f32>)]) -> bool {
+        ordered.iter().all(|&(id, below)| match self.slots.get_mut(&id) {
+            Some(slot) => {
+                slot.ordered = below;
+                true
+            }
+            None => false,
+        })
+    }
+
     fn count_uses(&mut self) {
         let graph = &self.plan.graph;
         for (i, node) in graph.nodes.iter().enumerate() {
@@ -153,15 +205,14 @@ impl<'a> Roles<'a> {
         (&self.plan.graph.nodes[i], &self.plan.steps[i])
     }
 
-    /// The slot whose codes a value is a function of.
-    pub(super) fn root(&self, id: ValueId) -> Option<(ValueId, usize)> {
+    /// The codes that a value is a function of.
+    pub(super) fn root(&self, id: ValueId) -> Option<Origin> {
         match self.role(id) {
             Role::Codes => Some(self.slots[&id].origin),
             Role::Reals(view) => {
-                let (root, nodes) = self.slots[&view.slot].origin;
-                Some((root, nodes + usize::from(view.slot != id)))
+                Some(self.slots[&view.slot].origin.through(usize::from(view.slot != id)))
             }
-            Role::Function(root, nodes) => Some((root, nodes)),
+            Role::Function(origin) => Some(origin),
             Role::Plain | Role::Fixed => None,
         }
     }
@@ -187,7 +238,9 @@ impl<'a> Roles<'a> {
             if BINARY.contains(&node.op.op_type.as_str()) {
                 node.inputs.iter().flatten().for_each(|&id| self.given_numbers(id));
             }
-            self.elementwise(node);
+            if let (Some(origin), Some(&Some(y))) = (self.function(node), node.outputs.first()) {
+                self.roles[y.index()] = Role::Function(origin);
+            }
         } else if is_move(node, step) {
             self.moved(i, x);
         } else if step.standard && node.op.is_onnx("MaxPool") && single {
@@ -204,24 +257,34 @@ impl<'a> Roles<'a> {
         Inputs::new(first.chain(node.inputs.iter().skip(1).map(known)).collect())
     }
 
-    /// A function of a code, where all inputs are functions of one and the same, or numbers for all elements.
-    fn elementwise(&mut self, node: &Node) {
-        let Some(&Some(y)) = node.outputs.first() else { return };
-        let mut root = None;
-        let mut nodes = 1;
-        for &id in node.inputs.iter().flatten() {
-            if self.is_number(id) {
-                continue;
-            }
-            match (self.root(id), root) {
-                (Some((slot, count)), None) => (root, nodes) = (Some(slot), nodes + count),
-                (Some((slot, count)), Some(other)) if slot == other => nodes += count,
-                _ => return,
-            }
+    /// The code that an elementwise operator makes a function of: all inputs are functions of one and the same, numbers
+    /// for all elements, or constants along one line.
+    fn function(&self, node: &Node) -> Option<Origin> {
+        let (mut slot, mut nodes, mut line) = (None, 1, None);
+        for &id in node.inputs.iter().flatten().filter(|&&id| !self.is_number(id)) {
+            let along = match self.line(node, id) {
+                Some(line) => Some(line),
+                None => {
+                    let origin =
+                        self.root(id).filter(|o| slot.is_none_or(|slot| slot == o.slot))?;
+                    (slot, nodes) = (Some(origin.slot), nodes + origin.nodes);
+                    origin.line
+                }
+            };
+            line = Line::joined(line, along)?;
         }
-        if let Some(root) = root.filter(|_| nodes <= LONGEST) {
-            self.roles[y.index()] = Role::Function(root, nodes);
-        }
+        let origin = Origin { slot: slot?, nodes, line };
+        let small = line.is_none() || !self.slots[&origin.slot].storage.wide;
+        (small && nodes <= LONGEST).then_some(origin)
+    }
+
+    /// The line of a constant among the inputs of a node; none where the sum of two coded tensors has a form of its own.
+    fn line(&self, node: &Node, id: ValueId) -> Option<Line> {
+        // Before opset 7 constants are laid along other dimensions.
+        let line = Line::of(self.plan.constants.known(id)?).filter(|_| node.op.opset >= 7)?;
+        let coded = || node.inputs.iter().all(|id| id.is_some_and(|id| self.view(id).is_some()));
+        let own = BINARY.contains(&node.op.op_type.as_str()) && coded();
+        (!own).then_some(line)
     }
 
     /// Whether a value is one known number.
@@ -271,19 +334,23 @@ impl<'a> Roles<'a> {
         let Some(slot) = self.slot_of(x) else { return };
         let storage = self.slots[&slot].storage;
         let grid = self.view(x).map(|view| view.grid);
-        let slot = Slot { storage, grid, origin: (y, 0), source, nodes: vec![i] };
-        self.slots.insert(y, slot);
+        self.slots.insert(y, Slot::new(y, (storage, grid), source, vec![i]));
         self.roles[y.index()] = match grid {
             Some(grid) => Role::Reals(View { slot: y, grid }),
             None => Role::Codes,
         };
     }
 
-    /// Every code of a slot as the value of its name, `[count]`: the argument of a function of one code.
-    pub(super) fn all_codes(slot: &Slot) -> Option<Tensor> {
+    /// Every code of a slot as the value of its name, `[count]`: the argument of a function of one code. With a line,
+    /// every code for each of its indices, and `rank` dimensions at least.
+    pub(super) fn all_codes(slot: &Slot, line: Option<Line>, rank: usize) -> Option<Tensor> {
         let storage = slot.storage;
-        let stored = (0..storage.count()).map(|i| storage.nth(i));
-        let shape = [storage.count()];
+        let times = line.map_or(1, |line| line.length);
+        let stored = (0..storage.count()).flat_map(|i| std::iter::repeat_n(storage.nth(i), times));
+        let shape = match line {
+            Some(line) => line.argument(storage.count(), rank),
+            None => vec![storage.count()],
+        };
         match slot.grid {
             Some(grid) => Tensor::new(&shape, stored.map(|code| grid.real(code)).collect()).ok(),
             None => {

@@ -7,13 +7,15 @@ use vairun_graph::{Node, ValueId};
 use vairun_numeric::kernel::Isa;
 use vairun_tensor::{Dequantized, Tensor, Value};
 
+use super::ahead::Ahead;
 use super::buffers::Buffers;
 use super::coded::Coded;
 use super::forms::Filler;
-use super::roles::{Role, Roles, Slot};
+use super::roles::{Origin, Role, Roles, Slot};
 use super::scaled::Scaled;
 use super::schedule::{Act, Scheduled, schedule};
 use super::table::Numbers;
+use super::tail::holds;
 use crate::error::RunError;
 use crate::observer::StepEvent;
 use crate::plan::Plan;
@@ -45,6 +47,8 @@ pub(crate) struct Fused {
     scaled: HashMap<usize, Scaled>,
     /// Buffers between runs, a set for each run that overlapped another.
     idle: Mutex<Vec<Buffers>>,
+    /// The plan that the steps are of, where it is not that of the graph: quantizers stand in front of movement.
+    ahead: Option<Box<Plan>>,
     /// Runs that had to start again on the plain plan.
     failures: AtomicUsize,
     isa: Isa,
@@ -57,6 +61,17 @@ impl Fused {
     /// The fused plan; `None` where nothing of the graph is coded.
     pub(crate) fn new(plan: &Plan, isa: Isa) -> Option<Self> {
         let roles = Roles::of(plan);
+        if let Some(Ahead { plan, ordered }) = Ahead::of(&roles) {
+            let mut roles = Roles::of(&plan);
+            if roles.set_ordered(&ordered) {
+                let fused = Self::of(&plan, roles, isa)?;
+                return Some(Self { ahead: Some(Box::new(plan)), ..fused });
+            }
+        }
+        Self::of(plan, roles, isa)
+    }
+
+    fn of(plan: &Plan, roles: Roles, isa: Isa) -> Option<Self> {
         let scaled = Scaled::all(&roles);
         let steps = schedule(plan, &roles, &scaled);
         let fills = steps.iter().filter(|step| matches!(step.act, Act::Fill(_)));
@@ -72,6 +87,7 @@ impl Fused {
             roles: roles.roles,
             scaled,
             idle: Mutex::default(),
+            ahead: None,
             failures: AtomicUsize::new(0),
             isa,
         })
@@ -87,6 +103,8 @@ impl Fused {
         if self.failures.load(Ordering::Relaxed) >= FAILURES {
             return Err(Stop::Again);
         }
+        let own = self.ahead.as_deref();
+        let plan = own.unwrap_or(plan);
         let values = plan.bind(inputs, &[])?;
         let buffers = lock(&self.idle).pop().unwrap_or_default();
         let slots = vec![None; values.len()];
@@ -97,7 +115,8 @@ impl Fused {
         if matches!(result, Err(Stop::Again)) {
             self.failures.fetch_add(1, Ordering::Relaxed);
         }
-        result
+        // Whatever is wrong, the plain plan says it of the nodes of the file.
+        result.map_err(|stop| if own.is_some() { Stop::Again } else { stop })
     }
 }
 
@@ -207,7 +226,7 @@ impl Run<'_> {
     /// A value of the graph from its slot.
     fn give(&mut self, id: ValueId) -> Result<Value, Stop> {
         let tensor = match self.role(id) {
-            Role::Function(root, _) => return self.function(id, root),
+            Role::Function(origin) => return self.function(id, origin),
             Role::Reals(view) => self.coded(view.slot).reals(view.grid, &mut self.buffers),
             _ => {
                 let storage = self.slot(id).storage;
@@ -217,14 +236,15 @@ impl Run<'_> {
         tensor.map(Value::from).ok_or(Stop::Again)
     }
 
-    /// A function of the codes of `root`: by a table, or by its nodes.
-    fn function(&mut self, id: ValueId, root: ValueId) -> Result<Value, Stop> {
+    /// A function of the codes of a slot: by a table, or by its nodes.
+    fn function(&mut self, id: ValueId, of: Origin) -> Result<Value, Stop> {
+        let root = of.slot;
         let found = lock(&self.fused.functions).get(&id).cloned();
         let numbers = match found {
             Some(numbers) => numbers,
             None => {
                 let nodes = self.plan.nodes_between(root, id);
-                let numbers = Numbers::prepare(self, id, root, &nodes)?.map(Arc::new);
+                let numbers = Numbers::prepare(self, id, of, &nodes)?.map(Arc::new);
                 lock(&self.fused.functions).insert(id, numbers.clone());
                 numbers
             }
@@ -256,7 +276,7 @@ impl Run<'_> {
             };
             leaves.push((leaf, value));
         }
-        let value = self.evaluate(&slot.nodes, id, &leaves)?;
+        let value = self.evaluate_slot(&slot.nodes, id, leaves)?.ok_or(Stop::Again)?;
         let tensor = value.as_tensor().map_err(|_| Stop::Again)?;
         self.encode(id, tensor).ok_or(Stop::Again)
     }
@@ -271,6 +291,33 @@ impl Run<'_> {
         let mut coded = Coded::encode(numbers.codes()?, slot.storage)?;
         coded.on_grid = tensor.dequantized().is_some();
         Some(coded)
+    }
+
+    /// Runs nodes that end in the last one of slot `id` on these values: what that makes; `None` where the order of the
+    /// codes would have to be that of the numbers and may not be.
+    pub(super) fn evaluate_slot(
+        &mut self,
+        nodes: &[usize],
+        id: ValueId,
+        mut leaves: Vec<(ValueId, Value)>,
+    ) -> Result<Option<Value>, Stop> {
+        let (Some(below), Some((last, before))) = (self.slot(id).ordered, nodes.split_last())
+        else {
+            return self.evaluate(nodes, id, &leaves).map(Some);
+        };
+        let x = self.plan.graph.nodes[*last].inputs[0].ok_or(Stop::Again)?;
+        if !before.is_empty() {
+            let numbers = self.evaluate(before, x, &leaves)?;
+            leaves = vec![(x, numbers)];
+        }
+        let told = |(_, value): &(ValueId, Value)| {
+            let numbers = value.as_tensor().ok().and_then(|tensor| tensor.as_slice().ok());
+            numbers.is_some_and(|numbers| holds(numbers, below))
+        };
+        if !leaves.iter().all(told) {
+            return Ok(None);
+        }
+        self.evaluate(&[*last], id, &leaves).map(Some)
     }
 
     /// Runs nodes on these values: what the last of them makes for `id`.

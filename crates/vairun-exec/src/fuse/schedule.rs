@@ -90,7 +90,7 @@ impl Needs<'_> {
                 if first == before {
                     let slot = match role {
                         Role::Reals(view) => view.slot,
-                        Role::Function(root, _) => root,
+                        Role::Function(origin) => origin.slot,
                         _ => id,
                     };
                     self.open.push(Need::Slot(slot));
@@ -151,10 +151,10 @@ fn reads<'a>(roles: &'a Roles, plan: &'a Plan, id: ValueId) -> Box<dyn Iterator<
                 Role::Plain | Role::Fixed => Read::Value(leaf),
                 Role::Codes => Read::Slot(leaf),
                 Role::Reals(view) => Read::Slot(view.slot),
-                Role::Function(root, _) => Read::Slot(root),
+                Role::Function(origin) => Read::Slot(origin.slot),
             }))
         }
-        Source::Table { root } => Box::new(std::iter::once(Read::Slot(*root))),
+        Source::Table { root, .. } => Box::new(std::iter::once(Read::Slot(*root))),
         Source::Product { x, .. } | Source::Mean { x, .. } => {
             Box::new(std::iter::once(Read::Slot(x.slot)))
         }
@@ -207,7 +207,7 @@ fn plan_drops(
                 last_value.insert(id, at);
                 let slot = match roles.role(id) {
                     Role::Reals(view) => view.slot,
-                    Role::Function(root, _) => root,
+                    Role::Function(origin) => origin.slot,
                     _ => id,
                 };
                 last_slot.insert(slot, at);

@@ -4,12 +4,12 @@ use vairun_ops::{CodeRule, CodedInput, Dequantizer, Inputs, OnCodes, Operator, Q
 use vairun_tensor::DType;
 
 use super::kinds::is_elementwise;
-use super::roles::{Averaging, LONGEST, Role, Roles, Slot, Source, View};
+use super::roles::{Averaging, LONGEST, Origin, Role, Roles, Slot, Source, View};
 use super::storage::Storage;
 use crate::plan::Kernel;
 
-/// A source, the slot that it is a function of and through so many nodes, and its nodes.
-type Made = (Source, Option<(ValueId, usize)>, Vec<usize>);
+/// A source, what it is a function of, the same one everywhere, and its nodes.
+type Made = (Source, Option<Origin>, Vec<usize>);
 
 /// How the codes of a slot are made best: found from its quantizer backwards, or told by an operator on codes.
 impl Roles<'_> {
@@ -31,8 +31,9 @@ impl Roles<'_> {
         let grid = dequantizer.map(|dequantizer| storage.grid(dequantizer));
         let Some(grid) = grid.map_or(Some(None), |grid| grid.map(Some)) else { return };
         let (source, origin, nodes) = self.source(i, x, quantizer);
-        let origin = origin.unwrap_or((y, 0));
-        self.slots.insert(y, Slot { storage, grid, origin, source, nodes });
+        let slot = Slot::new(y, (storage, grid), source, nodes);
+        let origin = origin.unwrap_or(slot.origin);
+        self.slots.insert(y, Slot { origin, ..slot });
         self.roles[y.index()] = match grid {
             Some(grid) => Role::Reals(View { slot: y, grid }),
             None => Role::Codes,
@@ -40,10 +41,11 @@ impl Roles<'_> {
     }
 
     /// How the codes of quantizer `i` of `x` are made best, what slot they are a function of, and by which nodes.
-    fn source(&self, i: usize, x: ValueId, quantizer: Quantizer) -> Made {
-        if let Some((root, nodes)) = self.root(x).filter(|&(_, nodes)| nodes < LONGEST) {
-            let origin = Some((root, nodes + 1));
-            return (Source::Table { root }, origin, self.region(root, i));
+    pub(super) fn source(&self, i: usize, x: ValueId, quantizer: Quantizer) -> Made {
+        if let Some(origin) = self.root(x).filter(|origin| origin.nodes < LONGEST) {
+            let Origin { slot: root, line, .. } = origin;
+            let all = Some(origin.through(1)).filter(|_| line.is_none());
+            return (Source::Table { root, line }, all, self.region(root, i));
         }
         let (head, mut nodes) = self.chain(x);
         nodes.push(i);
@@ -176,8 +178,9 @@ impl Roles<'_> {
         let Some((source, origin, nodes)) = self.source_on_codes(i, views, quantizer, rule) else {
             return;
         };
-        let origin = origin.unwrap_or((y, 0));
-        self.slots.insert(y, Slot { storage, grid: None, origin, source, nodes });
+        let slot = Slot::new(y, (storage, None), source, nodes);
+        let origin = origin.unwrap_or(slot.origin);
+        self.slots.insert(y, Slot { origin, ..slot });
         self.roles[y.index()] = Role::Codes;
     }
 
@@ -205,10 +208,11 @@ impl Roles<'_> {
         let source = match rule {
             CodeRule::Each => {
                 return Some(match self.slots[&x.slot].origin {
-                    (root, nodes) if nodes < LONGEST => {
-                        (Source::Table { root }, Some((root, nodes + 1)), self.region(root, i))
+                    origin if origin.nodes < LONGEST => {
+                        let source = Source::Table { root: origin.slot, line: None };
+                        (source, Some(origin.through(1)), self.region(origin.slot, i))
                     }
-                    _ => (Source::Table { root: x.slot }, None, vec![i]),
+                    _ => (Source::Table { root: x.slot, line: None }, None, vec![i]),
                 });
             }
             CodeRule::Product { pair: Some((_, scale)), .. } => {
@@ -250,9 +254,7 @@ impl Roles<'_> {
     }
 
     fn constant(&mut self, id: ValueId, storage: Storage, grid: Option<Grid>) {
-        let nodes = Vec::new();
-        let slot = Slot { storage, grid, origin: (id, 0), source: Source::Given, nodes };
-        self.slots.insert(id, slot);
+        self.slots.insert(id, Slot::new(id, (storage, grid), Source::Given, Vec::new()));
     }
 
     /// Makes a plain value of codes a slot: one that the caller gives, or the single result of a node.
@@ -275,8 +277,7 @@ impl Roles<'_> {
         if !nodes.iter().all(single) {
             return;
         }
-        let slot = Slot { storage, grid: None, origin: (id, 0), source: Source::Given, nodes };
-        self.slots.insert(id, slot);
+        self.slots.insert(id, Slot::new(id, (storage, None), Source::Given, nodes));
         self.roles[id.index()] = Role::Codes;
     }
 }

@@ -1,16 +1,21 @@
 use vairun_graph::ValueId;
-use vairun_numeric::kernel::{map_bytes, map_to, map_words};
+use vairun_numeric::kernel::{
+    Isa, map_bytes, map_lines, map_lines_to_reals, map_lines_to_words, map_to, map_words,
+};
 use vairun_ops::Quantizer;
 use vairun_tensor::Tensor;
 
 use super::coded::{Buffer, Coded, Order, with_codes};
-use super::roles::{Roles, Slot};
+use super::line::Line;
+use super::roles::{Origin, Roles, Slot};
 use super::run::{Run, Stop};
 use super::tail::{holds, quantized};
 
 /// A function of one code, for every code.
 pub(super) struct Table {
     results: Results,
+    /// Where the function is another one at each index of a dimension.
+    line: Option<Line>,
     /// Dimensions that the argument has at least: with fewer, a constant would add some to the result.
     rank: usize,
 }
@@ -25,14 +30,36 @@ enum Results {
     WordsToBytes(Vec<u8>),
     /// 16 bits to 16.
     Words(Vec<i16>),
+    /// 8 bits to 8, for each index of a line.
+    LinesOfBytes(Vec<u8>),
+    /// 8 bits to 16, for each index of a line.
+    LinesOfWords(Vec<i16>),
 }
 
 impl Table {
     /// The table from the codes of `root` to those of slot `id`, by the very nodes between them; `None` where a code
     /// has no result.
-    pub(super) fn prepare(run: &mut Run, id: ValueId, root: ValueId) -> Result<Option<Self>, Stop> {
-        let Some(all) = Roles::all_codes(run.slot(root)) else { return Ok(None) };
-        Self::of(run, id, &run.slot(id).nodes.clone(), (root, all))
+    pub(super) fn prepare(
+        run: &mut Run,
+        id: ValueId,
+        root: ValueId,
+        line: Option<Line>,
+    ) -> Result<Option<Self>, Stop> {
+        let nodes = run.slot(id).nodes.clone();
+        let rank = rank(run, &nodes);
+        let Some(all) = Roles::all_codes(run.slot(root), line, rank) else { return Ok(None) };
+        let Some(tensor) = Self::evaluated(run, id, &nodes, (root, all))? else { return Ok(None) };
+        let Some(line) = line else { return Ok(Self::told(run, id, &tensor, rank)) };
+        let results = match run.encode(id, &tensor).map(|coded| coded.buffer) {
+            Some(Buffer::Bytes(codes)) => {
+                Results::LinesOfBytes(line.tables(&codes[..tensor.len()]))
+            }
+            Some(Buffer::Words(codes)) => {
+                Results::LinesOfWords(line.tables(&codes[..tensor.len()]))
+            }
+            None => return Ok(None),
+        };
+        Ok(Some(Self { results, line: Some(line), rank }))
     }
 
     /// The table by these nodes from a value `leaf`, which is given for every code.
@@ -42,17 +69,31 @@ impl Table {
         nodes: &[usize],
         (leaf, all): (ValueId, Tensor),
     ) -> Result<Option<Self>, Stop> {
-        let count = all.len();
-        let value = run.evaluate(nodes, id, &[(leaf, all.into())])?;
-        let Ok(tensor) = value.into_tensor() else { return Ok(None) };
-        let Ok(tensor) = tensor.reshaped(&[count]) else { return Ok(None) };
-        let results = results(run, id, &tensor);
-        Ok(results.map(|results| Self { results, rank: rank(run, nodes) }))
+        let tensor = Self::evaluated(run, id, nodes, (leaf, all))?;
+        let rank = rank(run, nodes);
+        Ok(tensor.and_then(|tensor| Self::told(run, id, &tensor, rank)))
     }
 
-    /// The table of the results for all codes, from the least to the largest.
-    pub(super) fn told(run: &Run, id: ValueId, all: &Tensor) -> Option<Self> {
-        results(run, id, all).map(|results| Self { results, rank: 0 })
+    /// What these nodes make of every code, `[count]`; `None` where the plain form has to tell.
+    fn evaluated(
+        run: &mut Run,
+        id: ValueId,
+        nodes: &[usize],
+        (leaf, all): (ValueId, Tensor),
+    ) -> Result<Option<Tensor>, Stop> {
+        let count = all.len();
+        let value = match run.evaluate_slot(nodes, id, vec![(leaf, all.into())]) {
+            Ok(Some(value)) => value,
+            Ok(None) | Err(Stop::Error(_)) => return Ok(None),
+            Err(stop) => return Err(stop),
+        };
+        Ok(value.into_tensor().ok().and_then(|tensor| tensor.reshaped(&[count]).ok()))
+    }
+
+    /// The table of the results for all codes, from the least to the largest, for arguments of `rank` dimensions or
+    /// more.
+    pub(super) fn told(run: &Run, id: ValueId, all: &Tensor, rank: usize) -> Option<Self> {
+        results(run, id, all).map(|results| Self { results, line: None, rank })
     }
 
     /// The codes of the result.
@@ -66,18 +107,18 @@ impl Table {
 
     /// The codes of the result for those of `x`, in its order.
     pub(super) fn map(&self, run: &mut Run, x: &Coded) -> Option<Coded> {
-        let (length, isa) = (x.len(), run.isa());
-        let buffer = with_codes!(x, codes => self.mapped(run, isa, codes.into(), length))?;
+        let isa = run.isa();
+        let inner = self.line.map_or(Some(1), |line| line.inner(x))?;
+        let buffer = with_codes!(x, codes => self.mapped(run, isa, codes.into(), inner))?;
         Some(Coded { shape: x.shape.clone(), order: x.order, buffer, on_grid: true })
     }
 
-    fn mapped(
-        &self,
-        run: &mut Run,
-        isa: vairun_numeric::kernel::Isa,
-        x: Slice,
-        length: usize,
-    ) -> Option<Buffer> {
+    /// `inner` codes lie between an index of the line and the next one.
+    fn mapped(&self, run: &mut Run, isa: Isa, x: Slice, inner: usize) -> Option<Buffer> {
+        let length = match x {
+            Slice::Bytes(x) => x.len(),
+            Slice::Words(x) => x.len(),
+        };
         Some(match (&self.results, x) {
             (Results::Bytes(table), Slice::Bytes(x)) => {
                 let mut out = run.buffers.take(length);
@@ -97,6 +138,16 @@ impl Table {
             (Results::Words(table), Slice::Words(x)) => {
                 let mut out = run.buffers.take(length);
                 map_words(table, x, &mut out[..length]);
+                Buffer::Words(out)
+            }
+            (Results::LinesOfBytes(tables), Slice::Bytes(x)) => {
+                let mut out = run.buffers.take(length);
+                map_lines(isa, tables, inner, x, &mut out[..length]);
+                Buffer::Bytes(out)
+            }
+            (Results::LinesOfWords(tables), Slice::Bytes(x)) => {
+                let mut out = run.buffers.take(length);
+                map_lines_to_words(tables, inner, x, &mut out[..length]);
                 Buffer::Words(out)
             }
             _ => return None,
@@ -126,23 +177,36 @@ fn results(run: &Run, id: ValueId, all: &Tensor) -> Option<Results> {
 /// A function of one code that somebody needs as numbers, for every code.
 pub(super) struct Numbers {
     numbers: Vec<f32>,
+    line: Option<Line>,
     rank: usize,
 }
 
 impl Numbers {
-    /// By these nodes from slot `root` to value `id`; `None` where they do not give a number for each code.
+    /// By these nodes from the slot of a code to value `id`; `None` where they do not give a number for each code.
     pub(super) fn prepare(
         run: &mut Run,
         id: ValueId,
-        root: ValueId,
+        of: Origin,
         nodes: &[usize],
     ) -> Result<Option<Self>, Stop> {
-        let Some(all) = Roles::all_codes(run.slot(root)) else { return Ok(None) };
+        let (rank, line) = (rank(run, nodes), of.line);
+        let Some(all) = Roles::all_codes(run.slot(of.slot), line, rank) else { return Ok(None) };
         let count = all.len();
-        let value = run.evaluate(nodes, id, &[(root, all.into())])?;
+        let value = match run.evaluate(nodes, id, &[(of.slot, all.into())]) {
+            Ok(value) => value,
+            // The plain form says it for the tensor of the run.
+            Err(Stop::Error(_)) => return Ok(None),
+            Err(stop) => return Err(stop),
+        };
         let numbers = value.into_tensor().ok().and_then(|tensor| tensor.into_vec::<f32>().ok());
-        let numbers = numbers.filter(|numbers| numbers.len() == count);
-        Ok(numbers.map(|numbers| Self { numbers, rank: rank(run, nodes) }))
+        let Some(numbers) = numbers.filter(|numbers| numbers.len() == count) else {
+            return Ok(None);
+        };
+        let numbers = match line {
+            Some(line) => line.tables(&numbers),
+            None => numbers,
+        };
+        Ok(Some(Self { numbers, line, rank }))
     }
 
     /// The numbers of the codes of `root`, row-major.
@@ -154,8 +218,12 @@ impl Numbers {
         let turned = coded.ordered(Order::Rows, &mut run.buffers);
         let x = turned.as_ref().unwrap_or(&coded);
         let length = x.len();
+        let inner = self.line.map_or(Some(1), |line| line.inner(x))?;
         let mut out = vec![0f32; length];
         match &x.buffer {
+            Buffer::Bytes(codes) if self.line.is_some() => {
+                map_lines_to_reals(&self.numbers, inner, &codes[..length], &mut out);
+            }
             Buffer::Bytes(codes) => {
                 let table: &[f32; 256] = self.numbers[..].try_into().ok()?;
                 map_to(table, &codes[..length], &mut out);

@@ -19,15 +19,16 @@ pub(super) enum Family {
 pub(super) struct Growing {
     pub(super) random: Random,
     pub(super) graph: Graph,
+    /// The shape of its input.
+    pub(super) input: Vec<usize>,
     /// Dequantized tensors with their shapes and how large their numbers are.
     pub(super) ready: Vec<(ValueId, Vec<usize>, f32)>,
 }
 
 impl Growing {
     pub(super) fn new(seed: u64) -> Self {
-        let mut growing = Self { random: Random(seed), graph: Graph::default(), ready: Vec::new() };
-        let x = growing.graph.add_value("x");
-        growing.graph.inputs.push(x);
+        let mut growing = Self::empty(seed);
+        let x = growing.graph.inputs[0];
         let shape = match growing.random.below(6) {
             0 => vec![1 + growing.random.below(3), 3 + growing.random.below(30)],
             1 => vec![1, 1 + growing.random.below(6), 5 + growing.random.below(9)],
@@ -38,8 +39,21 @@ impl Growing {
                 3 + growing.random.below(6),
             ],
         };
+        growing.input.clone_from(&shape);
+        let (x, shape) = match growing.random.below(4) {
+            0 => growing.moves(x, shape),
+            _ => (x, shape),
+        };
         growing.quantized(x, shape, 1.0);
         growing
+    }
+
+    /// With nothing but an input `x`.
+    pub(super) fn empty(seed: u64) -> Self {
+        let mut graph = Graph::default();
+        let x = graph.add_value("x");
+        graph.inputs.push(x);
+        Self { random: Random(seed), graph, input: Vec::new(), ready: Vec::new() }
     }
 
     pub(super) fn constant(&mut self, tensor: Tensor) -> ValueId {

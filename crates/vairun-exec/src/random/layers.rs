@@ -7,7 +7,7 @@ use super::growing::Growing;
 
 impl Growing {
     /// Functions of each number, as they stand between a layer and its quantizer.
-    fn functions(&mut self, mut x: ValueId, shape: &[usize]) -> ValueId {
+    pub(super) fn functions(&mut self, mut x: ValueId, shape: &[usize]) -> ValueId {
         for _ in 0..self.random.pick(&[0, 1, 1, 2, 3]) {
             let channel = if shape.len() > 2 {
                 vec![shape[1], 1, 1][..shape.len() - 1].to_vec()
@@ -47,7 +47,7 @@ impl Growing {
         let at = self.ready.len() - 1 - self.random.below(self.ready.len().min(3));
         let (x, shape, size) = self.ready[at].clone();
         let spatial = shape.len() > 2;
-        let (y, shape, size) = match self.random.below(25) {
+        let (y, shape, size) = match self.random.below(29) {
             0..=3 if spatial => self.conv(x, &shape, size),
             4 if spatial => self.conv_transpose(x, &shape, size),
             0..=4 => self.matrix(x, &shape, size),
@@ -71,6 +71,7 @@ impl Growing {
                 }
                 None => (x, shape, size),
             },
+            25..=28 => return self.island(x, shape, size),
             12..=16 => return self.on_codes(x, shape, size),
             19..=21 => self.dynamic(x, &shape, size),
             17 | 18 => self.with_its_transpose(x, &shape, size),

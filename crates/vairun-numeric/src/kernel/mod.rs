@@ -19,6 +19,7 @@ mod finish;
 mod isa;
 #[cfg(target_arch = "x86_64")]
 mod kind;
+mod lines;
 mod mean;
 mod movement;
 mod narrow;
@@ -45,6 +46,7 @@ pub use depthwise::Depthwise;
 pub use elementwise::{Binary, Grid, Operation, Stored, map_bytes, map_to, map_words, quantize};
 pub use finish::{Finish, Output};
 pub use isa::Isa;
+pub use lines::{map_lines, map_lines_to_reals, map_lines_to_words};
 pub use mean::{mean_of_images, means_of_windows, scaled_sums_of_images};
 pub use movement::{gather, spread_rows};
 pub use narrow::{Narrow, NarrowParts};
