@@ -23,7 +23,51 @@ const TASK: usize = 64;
 enum Packed {
     Avx512(super::avx512::depthwise::Packed),
     Avx2(super::avx2::depthwise::Packed),
+    Avx2Columns(super::avx2::columns::Packed),
     None,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Packed {
+    /// `weights` are `[taps, channels]`.
+    fn new(
+        (element, weights): (Element, &[i16]),
+        (rows, zero): (&Rows, i32),
+        finish: &Finish,
+        isa: Isa,
+    ) -> Self {
+        use super::{avx2, avx512};
+        let channels = finish.channels();
+        if isa == Isa::Avx512 {
+            let packed = avx512::depthwise::Packed::new(element, weights, channels, finish, zero);
+            return Self::Avx512(packed);
+        }
+        if !isa.has_avx2() {
+            return Self::None;
+        }
+        let columns = || avx2::columns::Packed::new(weights, channels, rows, zero);
+        match (element == Element::Byte).then(columns).flatten() {
+            Some(packed) => Self::Avx2Columns(packed),
+            None => Self::Avx2(avx2::depthwise::Packed::new(element, weights, channels, zero)),
+        }
+    }
+
+    /// Computes one image of the result, where there is a form for whole images.
+    ///
+    /// # Safety
+    /// The CPU has the instruction set; `x` is an image that `rows` may read, without gaps; the target starts at the first
+    /// pixel of the result and is writable for all of them.
+    unsafe fn image(&self, rows: &Rows, finish: &Finish, x: Image, target: Target) -> bool {
+        // SAFETY: as the caller promises.
+        unsafe {
+            match self {
+                Self::Avx2(packed) => packed.image(rows, finish, x, target),
+                Self::Avx2Columns(packed) => packed.image(finish, x, target),
+                Self::Avx512(_) | Self::None => return false,
+            }
+        }
+        true
+    }
 }
 
 /// A depthwise convolution of x with constant weights, ready to run.
@@ -70,15 +114,7 @@ impl Depthwise {
             element,
             channels,
             #[cfg(target_arch = "x86_64")]
-            packed: match isa {
-                Isa::Avx512 => Packed::Avx512(super::avx512::depthwise::Packed::new(
-                    element, &by_tap, channels, &finish, zero,
-                )),
-                _ if isa.has_avx2() => Packed::Avx2(super::avx2::depthwise::Packed::new(
-                    element, &by_tap, channels, zero,
-                )),
-                _ => Packed::None,
-            },
+            packed: Packed::new((element, &by_tap), (&rows, zero), &finish, isa),
             weights: by_tap,
             rows,
             finish,
@@ -145,7 +181,7 @@ impl Depthwise {
         for (i, out) in out.chunks_exact_mut(output).enumerate() {
             let x = &x[i * input..][..input];
             #[cfg(target_arch = "x86_64")]
-            if let Packed::Avx2(packed) = &self.packed {
+            {
                 let stride = self.channels * size_of::<X>();
                 let image = Image { start: x.as_ptr() as usize, stride, bytes: size_of_val(x) };
                 let stride = self.channels * size_of::<T>();
@@ -153,8 +189,9 @@ impl Depthwise {
                     Target { start: out.as_mut_ptr().cast(), stride, channels: self.channels };
                 // SAFETY: X is the type that the element names and T that of the output (`run`), every row lies
                 // within x, `out` holds the image; `new` has checked the CPU.
-                unsafe { packed.image(&self.rows, &self.finish, image, target) };
-                continue;
+                if unsafe { self.packed.image(&self.rows, &self.finish, image, target) } {
+                    continue;
+                }
             }
             if alone(self.multiplications() / LANES) {
                 self.task(x, 0, out);

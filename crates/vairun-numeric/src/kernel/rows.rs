@@ -9,6 +9,8 @@ pub struct Rows {
     pub(super) taps: usize,
     /// Taps in a row that read pixels in a row, where none of them lies outside of x.
     pub(super) run: usize,
+    /// Pixels of x from such a run to that of the next pixel in a row.
+    pub(super) stride: usize,
     /// Pixels of x.
     pub(super) input: usize,
 }
@@ -19,11 +21,12 @@ impl Rows {
     /// Of a convolution; `None` where its kernel does not fit, or the table would not fit memory.
     pub fn conv(geometry: &ConvGeometry) -> Option<Self> {
         let rows = Self::new(geometry, &geometry.output()?, Window::source)?;
-        let run = match geometry.windows.last() {
-            Some(window) if window.dilation == 1 => window.kernel,
-            _ => 1,
-        };
-        Some(Self { run, ..rows })
+        match geometry.windows.last() {
+            Some(&Window { dilation: 1, kernel: run, stride, .. }) => {
+                Some(Self { run, stride, ..rows })
+            }
+            _ => Some(rows),
+        }
     }
 
     /// Of a transposed convolution.
@@ -33,7 +36,13 @@ impl Rows {
 
     /// Of a matrix product: each row of the result reads one row of x.
     pub fn matrix(rows: usize) -> Option<Self> {
-        Some(Self { table: (0..u32::try_from(rows).ok()?).collect(), taps: 1, run: 1, input: rows })
+        Some(Self {
+            table: (0..u32::try_from(rows).ok()?).collect(),
+            taps: 1,
+            run: 1,
+            stride: 1,
+            input: rows,
+        })
     }
 
     /// Pixels of the result.
@@ -85,6 +94,6 @@ impl Rows {
                 table.push(at.map_or(Self::PADDING, |at| at as u32));
             }
         }
-        Some(Self { table, taps, run: 1, input: input as usize })
+        Some(Self { table, taps, run: 1, stride: 1, input: input as usize })
     }
 }

@@ -27,15 +27,17 @@ fn bytes(seed: u64, count: usize) -> Vec<u8> {
 proptest! {
     #[test]
     fn depthwise_is_a_product_of_groups_of_one(
-        (channels, side, kernel, stride, pad) in (1usize..150, 3usize..8, 1usize..4, 1usize..3, 0usize..2),
+        (channels, side, kernel, stride, pad) in (1usize..150, 3usize..11, 1usize..8, 1usize..3, 0usize..4),
         (words, batch, seed) in (any::<bool>(), 1usize..3, any::<u64>()),
+        // Large weights saturate the sums of bytes.
+        part in prop_oneof![Just(1), Just(2), Just(4)],
         (scale, round) in (prop_oneof![Just(0.25f32), Just(0.37)], proptest::sample::select(&Round::ALL[..])),
     ) {
         let windows = vec![window(side, kernel, stride, pad); 2];
         let geometry = ConvGeometry { batch, channels, out_channels: channels, groups: channels, windows };
-        let rows = Rows::conv(&geometry).unwrap();
+        let Some(rows) = Rows::conv(&geometry) else { return Ok(()) };
         let taps = kernel * kernel;
-        let w: Vec<i32> = bytes(seed, channels * taps).iter().map(|&w| i32::from(w as i8)).collect();
+        let w: Vec<i32> = bytes(seed, channels * taps).iter().map(|&w| i32::from(w as i8) / part).collect();
         let (zero, element) = if words { (-77, Element::Word) } else { (77, Element::Byte) };
         let all = Weights::new(element, channels, taps, 1, &w).unwrap();
         let Some(add) = all.corrections(zero, &vec![5; channels]) else { return Ok(()) };

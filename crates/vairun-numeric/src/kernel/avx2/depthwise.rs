@@ -89,20 +89,13 @@ impl Packed {
     ) {
         let pixels = rows.pixels();
         let codes = (rows.input * self.channels).div_ceil(pixels).max(1);
-        let alone = alone(rows.table.len() * self.channels / 8);
-        let fair = if alone { pixels } else { pixels.div_ceil(2 * rayon::current_num_threads()) };
-        let task = (BAND / codes).max(TASK).min(fair);
         let start = target.start as usize;
-        let run = |i: usize| {
-            let range = i * task..pixels.min((i + 1) * task);
+        let least = (BAND / codes).max(TASK);
+        in_tasks(pixels, least, rows.table.len() * self.channels, |range| {
             let start = (start + range.start * target.stride) as *mut u8;
             // SAFETY: as the caller promises; no two tasks write the same pixels.
             unsafe { self.task(rows, finish, x, range, Target { start, ..target }) };
-        };
-        match alone {
-            true => (0..pixels.div_ceil(task)).for_each(run),
-            false => (0..pixels.div_ceil(task)).into_par_iter().for_each(run),
-        }
+        });
     }
 
     /// # Safety
@@ -204,8 +197,26 @@ impl Packed {
     }
 }
 
+/// Calls `task` with ranges of `count` things, `size` of them at most, fewer where threads want some; all of them together
+/// take `products` products.
+pub(super) fn in_tasks(
+    count: usize,
+    size: usize,
+    products: usize,
+    task: impl Fn(Range<usize>) + Sync,
+) {
+    let alone = alone(products / 8);
+    let fair = if alone { count } else { count.div_ceil(2 * rayon::current_num_threads()) };
+    let size = size.min(fair).max(1);
+    let task = |i: usize| task(i * size..count.min((i + 1) * size));
+    match alone {
+        true => (0..count.div_ceil(size)).for_each(task),
+        false => (0..count.div_ceil(size)).into_par_iter().for_each(task),
+    }
+}
+
 /// The channel of its block that element `i` of the two registers belongs to.
-fn channel(i: usize) -> usize {
+pub(super) fn channel(i: usize) -> usize {
     let (register, lane) = (i / 8, i % 8);
     8 * (lane / 4) + 4 * register + lane % 4
 }
@@ -249,16 +260,23 @@ impl Pass<'_> {
             }
             tap += 2;
         }
-        for m in 0..M {
-            let out = out[m * LANES..][..LANES].as_mut_ptr();
-            let lower = _mm256_permute2x128_si256::<0x20>(sums[m][0], sums[m][1]);
-            let upper = _mm256_permute2x128_si256::<0x31>(sums[m][0], sums[m][1]);
-            // SAFETY: LANES elements of room.
-            unsafe {
-                _mm256_storeu_si256(out.cast(), lower);
-                _mm256_storeu_si256(out.add(LANES / 2).cast(), upper);
-            }
+        for (sums, out) in sums.into_iter().zip(out.chunks_exact_mut(LANES)) {
+            store_crossed(sums, out);
         }
+    }
+}
+
+/// The sums of sixteen channels in their order, out of two registers ([`channel`]).
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn store_crossed(sums: [__m256i; 2], out: &mut [i32]) {
+    let out = out[..LANES].as_mut_ptr();
+    let lower = _mm256_permute2x128_si256::<0x20>(sums[0], sums[1]);
+    let upper = _mm256_permute2x128_si256::<0x31>(sums[0], sums[1]);
+    // SAFETY: LANES elements of room.
+    unsafe {
+        _mm256_storeu_si256(out.cast(), lower);
+        _mm256_storeu_si256(out.add(LANES / 2).cast(), upper);
     }
 }
 

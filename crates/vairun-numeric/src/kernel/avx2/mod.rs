@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 mod codes;
+pub(super) mod columns;
 pub(super) mod depthwise;
 pub(super) mod elementwise;
 mod finish;
