@@ -108,6 +108,9 @@ impl Depthwise {
         if !weights.iter().all(fits) {
             return None;
         }
+        let magnitudes = weights.chunks_exact(taps.max(1));
+        let magnitudes = magnitudes.map(|w| w.iter().map(|w| i64::from(w.abs())).sum::<i64>());
+        let finish = finish.reaching(magnitudes.map(|m| m.saturating_mul(element.largest())));
         let by_tap = |i: usize| weights[i % channels * taps + i / channels] as i16;
         let by_tap: Vec<i16> = (0..channels * taps).map(by_tap).collect();
         Some(Self {

@@ -13,6 +13,8 @@ pub struct Finish {
     wide: Option<Wide>,
     /// `scale / step` of a quantizer to 8 bits, where that alone gives the code; see [`Finish::merged`].
     merged: Option<Vec<f32>>,
+    /// Whether such a quotient and a zero point fit 16 bits; see [`Finish::reaching`].
+    fixed: bool,
     output: Output,
 }
 
@@ -61,7 +63,7 @@ impl Finish {
             bias
         });
         let merged = bias.is_none().then(|| Self::merged(&scale, output)).flatten();
-        Self { add, scale, bias, wide: None, merged, output }
+        Self { add, scale, bias, wide: None, merged, fixed: false, output }
     }
 
     /// Of codes whose zero is `zero` in this run: `weights` are the sums of the weights of each channel, `scales` one for
@@ -91,6 +93,22 @@ impl Finish {
         self.wide = Some(Wide { factors, terms });
         self.merged = None;
         self
+    }
+
+    /// With what is known of the sums before `add`: the largest magnitude of those of each channel.
+    pub(super) fn reaching(self, magnitudes: impl Iterator<Item = i64>) -> Self {
+        /// A zero point of a byte stays within 16 bits too.
+        const LARGEST: f32 = 32000.0;
+        let (Some(merged), Output::Codes8(narrow)) = (&self.merged, self.output) else {
+            return self;
+        };
+        let fits = |((magnitude, &add), &factor): ((i64, &i32), &f32)| {
+            let largest = magnitude.saturating_add(i64::from(add).abs());
+            largest <= i32::MAX.into() && largest as f32 * factor.abs() < LARGEST
+        };
+        let fixed =
+            (0..=255).contains(&narrow.zero()) && magnitudes.zip(&self.add).zip(merged).all(fits);
+        Self { fixed, ..self }
     }
 
     /// The instruction set to take instead of `isa`: not every one has the wide form.
@@ -158,6 +176,7 @@ impl Finish {
             bias: self.bias.as_ref().map(|bias| &bias[first..]),
             wide: self.wide.as_ref().map(|wide| (&wide.factors[first..], &wide.terms[first..])),
             merged: self.merged.as_ref().map(|merged| &merged[first..]),
+            fixed: self.fixed,
             output: self.output,
         }
     }
@@ -172,6 +191,8 @@ pub(super) struct Part<'a> {
     /// Factors and terms.
     pub(super) wide: Option<(&'a [f64], &'a [f64])>,
     pub(super) merged: Option<&'a [f32]>,
+    /// Whether the quotients fit 16 bits ([`Finish::reaching`]).
+    pub(super) fixed: bool,
     pub(super) output: Output,
 }
 

@@ -99,6 +99,8 @@ impl Product {
             Element::Word => (zero as i16).to_le_bytes().into_iter().cycle().take(bytes).collect(),
         };
         let blocks = placed(&groups);
+        let magnitudes = groups.iter().flat_map(Weights::magnitudes);
+        let finish = finish.reaching(magnitudes.map(|m| m.saturating_mul(element.largest())));
         #[cfg(target_arch = "x86_64")]
         let (avx2, groups) = match isa {
             Isa::Avx2 | Isa::AvxVnni => {

@@ -28,6 +28,14 @@ impl Element {
         }
     }
 
+    /// The largest magnitude of a stored code.
+    pub(super) fn largest(self) -> i64 {
+        match self {
+            Self::Byte => 255,
+            Self::Word => 32768,
+        }
+    }
+
     /// Terms of one lane of 4 bytes.
     fn terms(self) -> usize {
         4 / self.bytes()
@@ -188,10 +196,7 @@ impl Weights {
     /// part of it, might not fit `i32`.
     pub fn corrections(&self, zero: i32, bias: &[i64]) -> Option<Vec<i32>> {
         assert_eq!(bias.len(), self.out_channels, "one bias for each channel");
-        let largest = match self.element {
-            Element::Byte => 255,
-            Element::Word => 32768,
-        };
+        let largest = self.element.largest();
         let add = |((&sum, &magnitude), &bias): ((&i64, &i64), &i64)| {
             let add = bias.checked_sub(i64::from(zero).checked_mul(sum)?)?;
             let bound = magnitude.checked_mul(largest)?.checked_add(add.checked_abs()?)?;

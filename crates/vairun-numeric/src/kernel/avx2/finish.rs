@@ -4,16 +4,16 @@
 
 use std::arch::x86_64::*;
 
-use super::codes::{codes, divided, rounded_small};
+use super::codes::codes;
+use super::merged::merged8;
 use crate::kernel::finish::{LANES, Output, Part};
-use crate::kernel::kind::{CHECKED, DIVISION, by_kind};
-use crate::kernel::narrow::{Division, Narrow};
+use crate::kernel::kind::by_kind;
 use crate::kernel::tile::Target;
 
 /// Finishes and writes sums `[pixels, LANES]`.
 ///
 /// # Safety
-/// The CPU has AVX2; the target is writable for the pixels and its channels, [`LANES`] at most.
+/// The CPU has AVX2 and FMA; the target is writable for the pixels and its channels, [`LANES`] at most.
 #[target_feature(enable = "avx2")]
 pub(super) unsafe fn finish(part: &Part, target: Target, sums: &[i32]) {
     // SAFETY: as the caller promises.
@@ -32,97 +32,6 @@ pub(super) unsafe fn finish(part: &Part, target: Target, sums: &[i32]) {
             (_, Output::Sums) => each(part, target, sums, |_, sum| sum, write32),
         }
     }
-}
-
-/// Codes of 8 bits by the factors of `Finish::merged`, two pixels at a time.
-///
-/// # Safety
-/// As [`finish`].
-#[target_feature(enable = "avx2")]
-unsafe fn merged8<const KIND: u8>(
-    part: &Part,
-    merged: &[f32],
-    narrow: &Narrow,
-    target: Target,
-    sums: &[i32],
-) {
-    let (low, high) = narrow.range();
-    let (low, high) = (_mm256_set1_epi8(low as i8), _mm256_set1_epi8(high as i8));
-    let zero = _mm256_set1_epi16(narrow.zero() as i16);
-    let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    let whole = target.channels >= LANES;
-    let mut at = target.start;
-    for pair in sums.chunks(2 * LANES) {
-        // SAFETY: the parameters are padded by a block; the target as the caller promises.
-        unsafe {
-            let first = quotients::<KIND>(part, merged, narrow, &pair[..LANES]);
-            let second = match pair.len() > LANES {
-                true => quotients::<KIND>(part, merged, narrow, &pair[LANES..]),
-                false => first,
-            };
-            let words = |quotients: [__m256; 2]| {
-                let codes = quotients.map(|q| rounded_small::<KIND>(q));
-                _mm256_adds_epi16(_mm256_packs_epi32(codes[0], codes[1]), zero)
-            };
-            let bytes = _mm256_packus_epi16(words(first), words(second));
-            let bytes = _mm256_permutevar8x32_epi32(bytes, order);
-            let bytes = _mm256_min_epu8(_mm256_max_epu8(bytes, low), high);
-            store16(at, _mm256_castsi256_si128(bytes), whole, target.channels);
-            if pair.len() > LANES {
-                let next = at.add(target.stride);
-                store16(next, _mm256_extracti128_si256::<1>(bytes), whole, target.channels);
-            }
-            at = at.add(2 * target.stride);
-        }
-    }
-}
-
-/// `(sum + add) · factor` of one pixel, or what rounds to the same code.
-///
-/// # Safety
-/// `sums` and the parameters hold [`LANES`] elements.
-#[inline]
-#[target_feature(enable = "avx2")]
-unsafe fn quotients<const KIND: u8>(
-    part: &Part,
-    merged: &[f32],
-    narrow: &Narrow,
-    sums: &[i32],
-) -> [__m256; 2] {
-    // SAFETY: as the caller promises.
-    unsafe {
-        let numbers = [0, 8].map(|lane| {
-            let add = _mm256_loadu_si256(part.add.as_ptr().add(lane).cast());
-            let sum = _mm256_loadu_si256(sums.as_ptr().add(lane).cast());
-            _mm256_cvtepi32_ps(_mm256_add_epi32(sum, add))
-        });
-        let factor = |lane| _mm256_loadu_ps(merged.as_ptr().add(lane));
-        let quotients =
-            [_mm256_mul_ps(numbers[0], factor(0)), _mm256_mul_ps(numbers[1], factor(8))];
-        if KIND & DIVISION != CHECKED {
-            return quotients;
-        }
-        let distances = quotients.map(|q| distance(q));
-        let tie = _mm256_set1_ps(0.5 - Division::MARGIN);
-        let near = _mm256_cmp_ps::<_CMP_GE_OQ>(_mm256_max_ps(distances[0], distances[1]), tie);
-        if _mm256_movemask_ps(near) == 0 {
-            return quotients;
-        }
-        let scale = |lane| _mm256_loadu_ps(part.scale.as_ptr().add(lane));
-        [
-            divided(narrow, numbers[0], scale(0), quotients[0]),
-            divided(narrow, numbers[1], scale(8), quotients[1]),
-        ]
-    }
-}
-
-/// How far `x` is from the nearest integer.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn distance(x: __m256) -> __m256 {
-    const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
-    let distance = _mm256_sub_ps(x, _mm256_round_ps::<NEAREST>(x));
-    _mm256_andnot_ps(_mm256_set1_ps(-0.0), distance)
 }
 
 /// Calls `then` with sums made real numbers.
@@ -207,7 +116,7 @@ unsafe fn each(
 /// `at` is writable for them; the CPU has AVX2.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn store16(at: *mut u8, bytes: __m128i, whole: bool, channels: usize) {
+pub(super) unsafe fn store16(at: *mut u8, bytes: __m128i, whole: bool, channels: usize) {
     // SAFETY: as the caller promises.
     unsafe {
         if whole {

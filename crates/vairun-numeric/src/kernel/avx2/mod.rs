@@ -10,6 +10,7 @@ pub(super) mod columns;
 pub(super) mod depthwise;
 pub(super) mod elementwise;
 mod finish;
+mod merged;
 mod pack;
 pub(super) mod pairs;
 mod panel;
