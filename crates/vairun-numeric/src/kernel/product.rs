@@ -49,7 +49,7 @@ pub struct Product {
     isa: Isa,
     /// What [`Isa::Avx2`] and [`Isa::AvxVnni`] take instead of the groups' own weights.
     #[cfg(target_arch = "x86_64")]
-    avx2: Option<Arc<super::avx2::Packed>>,
+    avx2: Option<(Arc<super::avx2::Packed>, Arc<super::avx2::places::Places>)>,
 }
 
 /// A block of output channels and its place.
@@ -106,7 +106,9 @@ impl Product {
             Isa::Avx2 | Isa::AvxVnni => {
                 let dot = isa == Isa::AvxVnni;
                 let packed = super::avx2::Packed::new(&groups, channels, &rows, zero, dot);
-                (Some(Arc::new(packed)), groups.into_iter().map(Weights::emptied).collect())
+                let places = Arc::new(packed.places(&rows));
+                let groups = groups.into_iter().map(Weights::emptied).collect();
+                (Some((Arc::new(packed), places)), groups)
             }
             _ => (None, groups),
         };
@@ -127,7 +129,17 @@ impl Product {
     pub fn of_rows(&self, rows: usize) -> Option<Self> {
         let matrix = self.rows.taps == 1 && self.rows.input == self.rows.table.len();
         let rows = Rows::matrix(rows).filter(|_| matrix)?;
-        Some(Self { rows, ..self.clone() })
+        #[cfg(target_arch = "x86_64")]
+        let avx2 = self.avx2.as_ref().map(|(packed, _)| {
+            let places = Arc::new(packed.places(&rows));
+            (packed.clone(), places)
+        });
+        Some(Self {
+            rows,
+            #[cfg(target_arch = "x86_64")]
+            avx2,
+            ..self.clone()
+        })
     }
 
     /// Pixels of one image of the result.
@@ -208,9 +220,9 @@ impl Product {
                 channels: self.out_channels(),
             };
             #[cfg(target_arch = "x86_64")]
-            if let Some(packed) = &self.avx2 {
+            if let Some((packed, places)) = &self.avx2 {
                 // SAFETY: `run` has checked x, `new` the CPU; `out` is of the type of the output and holds the image.
-                unsafe { packed.image(&self.rows, finish, x, target) };
+                unsafe { packed.image((&self.rows, places), finish, x, target) };
                 continue;
             }
             // SAFETY: as above.

@@ -14,6 +14,7 @@ mod merged;
 mod pack;
 pub(super) mod pairs;
 mod panel;
+pub(super) mod places;
 pub(super) mod pool;
 mod sources;
 mod tile;
@@ -25,8 +26,9 @@ use rayon::prelude::*;
 
 use self::pack::Block;
 use self::panel::Panel;
-use self::sources::{Scratch, Shape, Tiles};
-use self::tile::PIXELS;
+use self::places::Places;
+use self::sources::{Scratch, Shape};
+use self::tile::{Form, PIXELS, Sources};
 use super::dispatch::{alone, in_parts};
 use super::finish::{Finish, LANES};
 use super::product::Image;
@@ -53,8 +55,8 @@ fn bands(pixels: usize, codes: usize) -> usize {
 #[derive(Clone, Debug)]
 pub(super) struct Packed {
     shape: Shape,
-    /// Rows that a pixel reads.
-    taps: usize,
+    /// Taps of a line.
+    run: usize,
     blocks: Vec<Placed>,
 }
 
@@ -62,8 +64,7 @@ pub(super) struct Packed {
 #[derive(Clone, Debug)]
 struct Placed {
     block: Block,
-    /// Codes from the start of a pixel to the group's channels.
-    offset: usize,
+    forms: &'static [Form; PIXELS],
     /// The first output channel.
     first: usize,
     channels: usize,
@@ -81,9 +82,11 @@ impl Packed {
         let element = groups[0].element;
         let few = groups.len() == 1 && rows.taps > 1 && (1..FEW).contains(&channels);
         let panel = few.then(|| Panel::new(element, channels, rows, zero));
-        let (taps, terms) = match few {
+        // Only all channels of a pixel are followed by those of the next one.
+        let run = if few || groups.len() > 1 { 1 } else { rows.run };
+        let (lines, terms) = match few {
             true => (1, rows.taps * channels),
-            false => (rows.taps, channels),
+            false => (rows.taps / run, run * channels),
         };
         let mut places = vec![];
         let mut first = 0;
@@ -92,99 +95,116 @@ impl Packed {
             places.extend(of_group.map(|at| (group, weights, first, at)));
             first += weights.out_channels;
         }
-        let place = |&(group, weights, first, at): &(usize, &Weights, usize, usize)| Placed {
-            block: Block::new(weights, at, taps, terms, dot),
-            offset: group * channels,
-            first: first + at,
-            channels: LANES.min(weights.out_channels - at),
+        let place = |&(group, weights, first, at): &(usize, &Weights, usize, usize)| {
+            let block = Block::new(weights, at, [lines, terms, group * channels], dot);
+            let forms = tile::forms(element, &block);
+            let channels = LANES.min(weights.out_channels - at);
+            Placed { block, forms, first: first + at, channels }
         };
-        let blocks: Vec<_> = match alone(first * taps * terms) {
+        let blocks: Vec<_> = match alone(first * lines * terms) {
             true => places.iter().map(place).collect(),
             false => places.par_iter().map(place).collect(),
         };
         let widen = element == Element::Byte && blocks.iter().any(|placed| placed.block.is_wide());
-        let shape = Shape { element, channels: groups.len() * channels, zero, widen, panel };
-        Self { shape, taps, blocks }
+        let shape = Shape::new(element, [groups.len() * channels, run], zero, widen, panel);
+        Self { shape, run, blocks }
+    }
+
+    /// Where a product of these weights reads x.
+    pub(super) fn places(&self, rows: &Rows) -> Places {
+        match self.shape.panel {
+            Some(_) => Places::of_panel(rows),
+            None => Places::new(rows, self.run),
+        }
     }
 
     /// Computes one image of the result.
     ///
     /// # Safety
-    /// The CPU has AVX2, and AVX-VNNI if it was packed for that; `x` is an image that `rows` may read, with 4 bytes behind it; the target starts at its first
-    /// pixel and is writable for all of them.
-    pub(super) unsafe fn image(&self, rows: &Rows, finish: &Finish, x: Image, target: Target) {
-        let (pixels, blocks) = (rows.pixels(), self.blocks.len());
-        let work = rows.table.len() * self.shape.channels * blocks;
+    /// The CPU has AVX2, and AVX-VNNI if it was packed for that; `x` is an image that `rows` may read, with 4 bytes behind
+    /// it; the places are those of `rows`; the target starts at its first pixel and is writable for all of them.
+    pub(super) unsafe fn image(
+        &self,
+        (rows, places): (&Rows, &Places),
+        finish: &Finish,
+        x: Image,
+        target: Target,
+    ) {
+        let work = rows.table.len() * self.shape.channels * self.blocks.len();
         let codes = match self.shape.panel {
             Some(_) => rows.table.len() * self.shape.channels,
             None => rows.input * self.shape.channels,
         };
+        let sizes = [places.tiles.count, self.blocks.len()];
         let start = target.start as usize;
-        in_parts(work, [pixels, blocks], [bands(pixels, codes), PIXELS], |pixels, blocks| {
-            let start = (start + pixels.start * target.stride) as *mut u8;
+        in_parts(work, sizes, [bands(rows.pixels(), codes), 1], |tiles, blocks| {
+            let first = places.tiles.start(tiles.start);
+            let target = Target { start: (start + first * target.stride) as *mut u8, ..target };
             // SAFETY: as the caller promises; no two tasks write the same channels of the same pixels.
-            unsafe { self.run(rows, finish, x, pixels, blocks, Target { start, ..target }) };
+            unsafe { self.run((rows, places), finish, x, (tiles, blocks), target) };
         });
     }
 
-    /// Computes some pixels and blocks of the result.
+    /// Computes some tiles and blocks of the result.
     ///
     /// # Safety
     /// As [`Packed::image`]; the target starts at the first of the pixels.
     unsafe fn run(
         &self,
-        rows: &Rows,
+        (rows, places): (&Rows, &Places),
         finish: &Finish,
         x: Image,
-        pixels: Range<usize>,
-        blocks: Range<usize>,
+        (tiles, blocks): (Range<usize>, Range<usize>),
         target: Target,
     ) {
         thread_local!(static SCRATCH: RefCell<Scratch> = RefCell::default());
         SCRATCH.with_borrow_mut(|scratch| {
             // SAFETY: as the caller promises.
             unsafe {
-                scratch.fill(&self.shape, rows, x, pixels.start, pixels.len());
-                let mut sums = [[0; PIXELS * LANES]; TILES];
-                let sums = sums.as_flattened_mut();
+                scratch.fill(&self.shape, (rows, places), x, tiles.clone());
+                let mut sums = [0; TILES * PIXELS * LANES];
                 for placed in &self.blocks[blocks] {
-                    self.block(placed, finish, (scratch, &mut *sums), pixels.len(), target);
+                    let sources = (scratch.rows(), &mut sums[..]);
+                    placed.run(finish, places, sources, tiles.clone(), target);
                 }
             }
         });
     }
+}
 
-    /// `sums` is room for those of [`TILES`] tiles.
+impl Placed {
+    /// Computes some tiles, whose rows are `sources`; `sums` is room for those of [`TILES`] tiles.
     ///
     /// # Safety
     /// As [`Packed::run`].
-    unsafe fn block(
+    unsafe fn run(
         &self,
-        placed: &Placed,
         finish: &Finish,
-        (scratch, sums): (&mut Scratch, &mut [i32]),
-        pixels: usize,
+        places: &Places,
+        (mut sources, sums): (Sources, &mut [i32]),
+        tiles: Range<usize>,
         target: Target,
     ) {
-        let part = finish.from(placed.first);
-        let start = target.start.wrapping_add(placed.first * finish.output().bytes());
-        let forms = tile::forms(self.shape.element, &placed.block);
-        let tiles = Tiles::of(pixels);
-        for first in (0..tiles.count).step_by(TILES) {
-            let begin = tiles.start(first);
-            let mut at = begin;
-            for i in first..tiles.count.min(first + TILES) {
-                let end = tiles.start(i + 1);
-                let sources = scratch.rows(self.taps, at..end, placed.offset);
-                let sums = &mut sums[(at - begin) * LANES..(end - begin) * LANES];
-                // SAFETY: the rows are those that the block was packed for; the CPU as the caller promises.
-                unsafe { tile::sums(forms, &placed.block, sources, sums) };
-                at = end;
+        let part = finish.from(self.first);
+        let mut start = target.start.wrapping_add(self.first * finish.output().bytes());
+        for first in tiles.clone().step_by(TILES) {
+            let mut pixels = 0;
+            for tile in first..tiles.end.min(first + TILES) {
+                let size = places.tiles.size(tile);
+                // SAFETY: the rows are those that the block was packed for; there is room for the sums of so many tiles;
+                // the CPU as the caller promises.
+                unsafe {
+                    let sums = &mut sums[pixels * LANES..(pixels + size) * LANES];
+                    self.forms[size - 1](&self.block, sources, sums.as_mut_ptr());
+                }
+                sources.stored = sources.stored.wrapping_add(size * places.lines);
+                sources.words = sources.words.wrapping_add(size * places.lines);
+                pixels += size;
             }
-            let start = start.wrapping_add(begin * target.stride);
-            let target = Target { start, stride: target.stride, channels: placed.channels };
+            let target = Target { start, stride: target.stride, channels: self.channels };
             // SAFETY: as the caller promises.
-            unsafe { finish::finish(&part, target, &sums[..(at - begin) * LANES]) };
+            unsafe { finish::finish(&part, target, &sums[..pixels * LANES]) };
+            start = start.wrapping_add(pixels * target.stride);
         }
     }
 }

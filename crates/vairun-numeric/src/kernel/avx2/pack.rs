@@ -44,27 +44,30 @@ pub(super) struct Counts {
 /// The weights of `LANES` output channels.
 #[derive(Clone, Debug)]
 pub(super) struct Block {
-    /// Of each tap.
+    /// Of each line of taps.
     pub(super) counts: Vec<Counts>,
-    /// The first term of each step, in the order of the weights; not of dots, and not of words.
+    /// Codes from the start of a row to the first term of each step, in the order of the weights; not of dots, and not of
+    /// words.
     pub(super) places: Vec<u32>,
+    /// Codes from the start of a row to the first term.
+    pub(super) start: usize,
     /// Bytes: `[channel, 4 terms]` of a pair's, single or dot step; `[2 terms, channel, 2 terms]` of a wide one, as i8.
     /// Words: `[step, channel, 2 terms]`, as i16.
     pub(super) weights: Vec<i8>,
 }
 
 impl Block {
-    /// The output channels from `first` on, of weights `[taps, terms]` each; bytes as dots or not.
+    /// The output channels from `first` on, of weights `[lines, terms]` each, for rows whose first term is code `start`;
+    /// bytes as dots or not.
     pub(super) fn new(
         weights: &Weights,
         first: usize,
-        taps: usize,
-        terms: usize,
+        [lines, terms, start]: [usize; 3],
         dot: bool,
     ) -> Self {
-        let mut block = Self { counts: vec![], places: vec![], weights: vec![] };
-        for tap in 0..taps {
-            let at = tap * terms;
+        let mut block = Self { counts: vec![], places: vec![], start, weights: vec![] };
+        for line in 0..lines {
+            let at = line * terms;
             match weights.element {
                 Element::Byte if dot => block.push_dots(&steps(weights, first, at, terms)),
                 Element::Byte => block.push_bytes(&placed(weights, first, at, terms)),
@@ -129,16 +132,18 @@ impl Block {
     }
 
     fn push_step(&mut self, step: usize, weights: &Step) {
-        self.places.push((STEP * step) as u32);
+        self.places.push((self.start + STEP * step) as u32);
         self.weights.extend_from_slice(weights.as_flattened());
     }
 }
 
 /// The steps of `terms` terms from term `at` on; terms and channels past the last are 0.
 fn steps(weights: &Weights, first: usize, at: usize, terms: usize) -> Vec<Step> {
-    let count = terms.div_ceil(STEP);
-    if terms == weights.channels {
-        return (0..count).map(|step| weights.step(first, at / terms, step)).collect();
+    let (count, channels) = (terms.div_ceil(STEP), weights.channels);
+    if terms == channels || (channels.is_multiple_of(STEP) && terms.is_multiple_of(channels)) {
+        let steps = channels.div_ceil(STEP);
+        let step = |i: usize| weights.step(first, at / channels + i / steps, i % steps);
+        return (0..count).map(step).collect();
     }
     let mut steps = vec![Step::default(); count];
     for term in 0..terms {
@@ -198,7 +203,7 @@ mod tests {
     use super::*;
 
     fn block(w: [i32; 8]) -> Block {
-        Block::new(&Weights::new(Element::Byte, 1, 1, 8, &w).unwrap(), 0, 1, 8, false)
+        Block::new(&Weights::new(Element::Byte, 1, 1, 8, &w).unwrap(), 0, [1, 8, 0], false)
     }
 
     #[test]
@@ -216,7 +221,7 @@ mod tests {
     #[test]
     fn dots_stay_in_order() {
         let weights = Weights::new(Element::Byte, 1, 1, 5, &[100, 101, 102, 103, -128]).unwrap();
-        let block = Block::new(&weights, 0, 1, 5, true);
+        let block = Block::new(&weights, 0, [1, 5, 0], true);
         assert_eq!((block.counts[0].dots, block.is_dots(), block.is_wide()), (2, true, false));
         assert_eq!(block.weights[..4], [100, 101, 102, 103]);
         assert_eq!(block.weights[4 * LANES..][..4], [-128, 0, 0, 0]);
@@ -225,7 +230,7 @@ mod tests {
     #[test]
     fn a_weight_beyond_8_bits_is_two() {
         let w = [200, 1, 1, 1, 1, 1, 1, -200];
-        let block = Block::new(&Weights::of_two(1, 1, 8, &w).unwrap(), 0, 1, 8, false);
+        let block = Block::new(&Weights::of_two(1, 1, 8, &w).unwrap(), 0, [1, 8, 0], false);
         let mut places = block.places.clone();
         places.sort_unstable();
         assert_eq!(places, [0, 0, 4, 4]);

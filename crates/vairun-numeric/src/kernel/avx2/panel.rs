@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::sources::SLACK;
+use super::sources::{SLACK, grow};
 use crate::kernel::rows::Rows;
 use crate::kernel::weights::Element;
 
@@ -46,23 +46,9 @@ impl Panel {
         }
     }
 
-    /// The pixels of a band without gaps between them.
-    pub(super) fn dense<'a>(
-        &self,
-        band: &'a [u8],
-        stride: usize,
-        pixel: usize,
-        dense: &'a mut Vec<u8>,
-    ) -> &'a [u8] {
-        if stride == pixel {
-            return band;
-        }
-        dense.clear();
-        dense.resize(band.len().div_ceil(stride) * pixel + CHUNK, 0);
-        for (i, from) in band.chunks(stride).enumerate() {
-            copy(&mut dense[i * pixel..], from, pixel);
-        }
-        dense
+    /// Bytes from one row to the next.
+    pub(super) fn length(&self) -> usize {
+        self.length
     }
 
     /// Writes the rows of some pixels; `x` starts with pixel `start`, `table` are their places in it.
@@ -74,7 +60,7 @@ impl Panel {
         pixels: Range<usize>,
         out: &mut Vec<u8>,
     ) {
-        out.resize(pixels.len() * self.length, 0);
+        grow(out, pixels.len() * self.length);
         let runs = table.len() / pixels.len() / self.run;
         let starts = &self.starts[pixels.start * runs..pixels.end * runs];
         let rows = out.chunks_exact_mut(self.length).zip(starts.chunks_exact(runs));
@@ -83,22 +69,27 @@ impl Panel {
             for (i, (&at, taps)) in starts.iter().zip(taps.chunks_exact(self.run)).enumerate() {
                 let row = &mut row[i * bytes..];
                 match at {
-                    BROKEN => self.piece(x, start, taps, row),
+                    BROKEN => piece((x, start, self.pixel), taps, &self.zeros, row),
                     at => copy(row, &x[(at as usize - start) * self.pixel..], bytes),
                 }
             }
         }
     }
+}
 
-    /// A run tap by tap.
-    fn piece(&self, x: &[u8], start: usize, taps: &[u32], row: &mut [u8]) {
-        for (row, &at) in row.chunks_mut(self.pixel).zip(taps) {
-            let from = match at {
-                Rows::PADDING => &self.zeros,
-                at => &x[(at as usize - start) * self.pixel..],
-            };
-            row[..self.pixel].copy_from_slice(&from[..self.pixel]);
-        }
+/// Writes the pixels of some taps side by side. Of `x`, the bytes, the first pixel and the bytes from one to the next.
+pub(super) fn piece(
+    (x, start, stride): (&[u8], usize, usize),
+    taps: &[u32],
+    zeros: &[u8],
+    out: &mut [u8],
+) {
+    for (out, &at) in out.chunks_exact_mut(zeros.len()).zip(taps) {
+        let from = match at {
+            Rows::PADDING => zeros,
+            at => &x[(at as usize - start) * stride..],
+        };
+        out.copy_from_slice(&from[..zeros.len()]);
     }
 }
 

@@ -1,12 +1,13 @@
-//! Where the pixels of a task lie: rows of codes for each tap, as they are stored and, where asked for, as words.
+//! Where the lines of a task lie: rows of codes, as they are stored and, where asked for, as words.
 
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use super::panel::Panel;
-use super::tile::{PIXELS, Sources};
+use super::panel::{Panel, piece};
+use super::places::{Places, inside};
+use super::tile::Sources;
 use crate::kernel::product::Image;
 use crate::kernel::rows::Rows;
 use crate::kernel::weights::Element;
@@ -14,17 +15,19 @@ use crate::kernel::weights::Element;
 /// Codes behind a row that a step may read.
 pub(super) const SLACK: usize = 16;
 
-/// How taps read x.
+/// How lines read x.
 #[derive(Clone, Debug)]
 pub(super) struct Shape {
     pub(super) element: Element,
     /// Channels of x, of all groups.
     pub(super) channels: usize,
-    pub(super) zero: i32,
     /// Whether a block wants words of bytes.
     pub(super) widen: bool,
     /// Where there are few channels: all taps are copied side by side.
     pub(super) panel: Option<Panel>,
+    /// Zero points for a line, as they are stored and as words: what lies outside of x.
+    zeros: Vec<u8>,
+    zero_words: Vec<i16>,
 }
 
 /// Rows of one task; kept for the next one, so that the memory is.
@@ -34,185 +37,242 @@ pub(super) struct Scratch {
     dense: Vec<u8>,
     /// Of each pixel of the result, all that it reads.
     panel: Vec<u8>,
-    /// Codes as words: of x or of the panel.
+    /// Broken lines, one after the other.
+    pieces: Vec<u8>,
+    /// Codes as words: of x or of the panel, and of the broken lines.
     words: Vec<i16>,
-    /// Zero points: what lies outside of x.
-    zeros: Vec<u8>,
-    zero_words: Vec<i16>,
+    piece_words: Vec<i16>,
     stored_rows: Vec<*const u8>,
     word_rows: Vec<*const i16>,
 }
 
-/// Pixels in tiles of nearly one size. A tile of few channels takes as long as a division: there is one for all.
+/// Some pixels of x.
 #[derive(Clone, Copy)]
-pub(super) struct Tiles {
-    pub(super) count: usize,
-    /// Pixels of a tile; the first `larger` ones have one more.
-    size: usize,
-    larger: usize,
+struct Band<'a> {
+    codes: &'a [u8],
+    /// The first of them.
+    start: usize,
+    /// Bytes from one to the next.
+    stride: usize,
 }
 
-impl Tiles {
-    pub(super) fn of(pixels: usize) -> Self {
-        let count = pixels.div_ceil(PIXELS);
-        let size = pixels.checked_div(count).unwrap_or(0);
-        Self { count, size, larger: pixels - count * size }
+impl Shape {
+    /// For lines of `run` taps; `zero` is the stored code of 0.
+    pub(super) fn new(
+        element: Element,
+        [channels, run]: [usize; 2],
+        zero: i32,
+        widen: bool,
+        panel: Option<Panel>,
+    ) -> Self {
+        let count = run * channels + SLACK;
+        let zeros = match element {
+            Element::Byte => vec![zero as u8; count],
+            Element::Word => (zero as i16).to_le_bytes().repeat(count),
+        };
+        let zero_words = if widen { vec![i16::from(zero as u8); count] } else { vec![] };
+        Self { element, channels, widen, panel, zeros, zero_words }
     }
 
-    /// The first pixel of tile `i`, or where the last tile ends.
-    pub(super) fn start(self, i: usize) -> usize {
-        i * self.size + i.min(self.larger)
-    }
-
-    fn range(self, i: usize) -> Range<usize> {
-        self.start(i)..self.start(i + 1)
+    /// Bytes of a pixel of x.
+    fn pixel(&self) -> usize {
+        self.channels * self.element.bytes()
     }
 }
 
 impl Scratch {
-    /// Finds the rows of `pixels` pixels of the result from `first` on, `[tile, tap, pixel of the tile]`.
+    /// Finds the rows of some tiles, `[tile, line, pixel of the tile]`.
     ///
     /// # Safety
-    /// `x` is an image that `rows` may read, with 4 bytes behind it; the CPU has AVX2.
+    /// `x` is an image that `rows` may read, with 4 bytes behind it; the places are theirs; the CPU has AVX2.
     pub(super) unsafe fn fill(
         &mut self,
         shape: &Shape,
-        rows: &Rows,
+        (rows, places): (&Rows, &Places),
         x: Image,
-        first: usize,
-        pixels: usize,
+        tiles: Range<usize>,
     ) {
-        let table = &rows.table[first * rows.taps..][..pixels * rows.taps];
-        let pixel = shape.channels * shape.element.bytes();
-        let copies = shape.panel.is_some() && x.stride != pixel;
-        let inside = match copies || (shape.widen && shape.panel.is_none()) {
+        let pixels = places.tiles.pixels(tiles.clone());
+        let table = &rows.table[pixels.start * rows.taps..pixels.end * rows.taps];
+        let copies = (shape.panel.is_some() || places.run > 1) && x.stride != shape.pixel();
+        let (start, count) = match copies || shape.widen {
             // SAFETY: the CPU has AVX2.
-            true => unsafe { inside(table) },
-            false => 0..rows.input,
+            true => unsafe {
+                let inside = inside_of(table);
+                (inside.start, inside.len())
+            },
+            false => (0, rows.input),
         };
-        let (start, count) = (inside.start, inside.len());
-        self.stored_rows.clear();
-        self.word_rows.clear();
-        let stored = (x.start + start * x.stride) as *const u8;
         let bytes = match count {
             0 => 0,
-            count => (count - 1) * x.stride + pixel,
+            count => (count - 1) * x.stride + shape.pixel(),
         };
         // SAFETY: these pixels are of x.
-        let band = unsafe { std::slice::from_raw_parts(stored, bytes) };
+        let codes =
+            unsafe { std::slice::from_raw_parts((x.start + start * x.stride) as *const u8, bytes) };
+        let mut dense = std::mem::take(&mut self.dense);
+        let band = match copies {
+            true => Band {
+                codes: copied(codes, x.stride, shape.pixel(), &mut dense),
+                start,
+                stride: shape.pixel(),
+            },
+            false => Band { codes, start, stride: x.stride },
+        };
         match &shape.panel {
             Some(panel) => {
-                let dense = panel.dense(band, x.stride, pixel, &mut self.dense);
-                panel.fill(dense, start, table, first..first + pixels, &mut self.panel);
+                panel.fill(band.codes, start, table, pixels.clone(), &mut self.panel);
                 // SAFETY: the CPU has AVX2.
-                unsafe { self.point_into_panel(shape, pixels) };
+                unsafe { self.point_into_panel(shape, panel.length(), pixels.len()) };
             }
-            // SAFETY: the CPU has AVX2.
-            None => unsafe {
-                self.point_into_image(shape, (band, x.stride, start), table, rows.taps)
-            },
+            // SAFETY: as the caller promises.
+            None => unsafe { self.point_into_image(shape, (rows, places), band, tiles) },
         }
+        self.dense = dense;
     }
 
-    /// The rows of some pixels, and how many these are.
-    pub(super) fn rows(&self, taps: usize, tile: Range<usize>, offset: usize) -> Sources<'_> {
-        let range = tile.start * taps..tile.end * taps;
-        let words = if self.word_rows.is_empty() { &[] } else { &self.word_rows[range.clone()] };
-        Sources { pixels: tile.len(), stored: &self.stored_rows[range], words, offset }
+    /// The rows of the tiles.
+    pub(super) fn rows(&self) -> Sources {
+        Sources { stored: self.stored_rows.as_ptr(), words: self.word_rows.as_ptr() }
     }
 
     #[target_feature(enable = "avx2")]
-    fn point_into_panel(&mut self, shape: &Shape, pixels: usize) {
-        let length = self.panel.len() / pixels;
-        self.stored_rows.extend(self.panel.chunks_exact(length).map(<[u8]>::as_ptr));
-        if shape.element == Element::Word {
-            self.word_rows.extend(self.stored_rows.iter().map(|row| row.cast::<i16>()));
-        } else if shape.widen {
-            widen(&self.panel, &mut self.words);
-            let rows = self.words.chunks_exact(length).take(pixels);
-            self.word_rows.extend(rows.map(<[i16]>::as_ptr));
+    fn point_into_panel(&mut self, shape: &Shape, length: usize, pixels: usize) {
+        let panel = &self.panel[..pixels * length];
+        let rows = panel.chunks_exact(length);
+        self.stored_rows.clear();
+        self.stored_rows.extend(rows.map(<[u8]>::as_ptr));
+        match shape.element {
+            Element::Word => self.words_are_stored(pixels),
+            Element::Byte if shape.widen => {
+                widen(panel, &mut self.words);
+                let rows = self.words.chunks_exact(length).take(pixels);
+                self.word_rows.clear();
+                self.word_rows.extend(rows.map(<[i16]>::as_ptr));
+            }
+            Element::Byte => {}
         }
     }
 
-    /// Of pixels of x, the bytes from one to the next and the first of them.
+    /// # Safety
+    /// As [`Scratch::fill`].
     #[target_feature(enable = "avx2")]
-    fn point_into_image(
+    unsafe fn point_into_image(
         &mut self,
         shape: &Shape,
-        (band, stride, start): (&[u8], usize, usize),
-        table: &[u32],
-        taps: usize,
+        (rows, places): (&Rows, &Places),
+        band: Band,
+        tiles: Range<usize>,
     ) {
-        self.zeros.clear();
-        let zeros = shape.channels + SLACK;
+        let table = places.of(tiles.clone());
+        let lines = Lines { table, start: band.start, stride: band.stride };
+        let pieces = self.break_lines(shape, (rows, places), band, tiles.clone());
+        let broken = || places.broken(tiles.clone()).map(|(line, _)| line);
+        lines.point(band.codes.as_ptr(), shape.zeros.as_ptr(), &mut self.stored_rows);
+        lines.replace(broken(), self.pieces.as_ptr(), pieces, &mut self.stored_rows);
         match shape.element {
-            Element::Byte => self.zeros.resize(zeros, shape.zero as u8),
-            Element::Word => {
-                let zero = (shape.zero as i16).to_le_bytes().into_iter();
-                self.zeros.extend(zero.cycle().take(2 * zeros));
+            Element::Word => self.words_are_stored(table.len()),
+            Element::Byte if shape.widen => {
+                widen(band.codes, &mut self.words);
+                widen(&self.pieces[..pieces * broken().len()], &mut self.piece_words);
+                lines.point(self.words.as_ptr(), shape.zero_words.as_ptr(), &mut self.word_rows);
+                lines.replace(broken(), self.piece_words.as_ptr(), pieces, &mut self.word_rows);
             }
+            Element::Byte => {}
         }
-        let places = Places { table, taps, start, stride };
-        places.point(band.as_ptr(), self.zeros.as_ptr(), &mut self.stored_rows);
-        if shape.element == Element::Word {
-            self.word_rows.extend(self.stored_rows.iter().map(|row| row.cast::<i16>()));
-        } else if shape.widen {
-            widen(&self.zeros, &mut self.zero_words);
-            widen(band, &mut self.words);
-            places.point(self.words.as_ptr(), self.zero_words.as_ptr(), &mut self.word_rows);
+    }
+
+    /// Copies the broken lines tap by tap; gives the bytes from one to the next.
+    #[target_feature(enable = "avx2")]
+    fn break_lines(
+        &mut self,
+        shape: &Shape,
+        (rows, places): (&Rows, &Places),
+        band: Band,
+        tiles: Range<usize>,
+    ) -> usize {
+        let (pixel, broken) = (shape.pixel(), places.broken(tiles));
+        let length = places.run * pixel + SLACK;
+        grow(&mut self.pieces, broken.len() * length);
+        for (out, (_, taps)) in self.pieces.chunks_exact_mut(length).zip(broken) {
+            let taps = &rows.table[taps..taps + places.run];
+            piece((band.codes, band.start, band.stride), taps, &shape.zeros[..pixel], out);
         }
+        length
+    }
+
+    /// Codes of 16 bits are words as they are stored.
+    fn words_are_stored(&mut self, count: usize) {
+        let rows = self.stored_rows[..count].iter().map(|row| row.cast::<i16>());
+        self.word_rows.clear();
+        self.word_rows.extend(rows);
     }
 }
 
-/// Pixels `[pixel, tap]` of x, whose pixel `start` comes first, one every `stride` elements.
-struct Places<'a> {
+/// Lines of x, whose pixel `start` comes first, one every `stride` elements.
+#[derive(Clone, Copy)]
+struct Lines<'a> {
     table: &'a [u32],
-    taps: usize,
     start: usize,
     stride: usize,
 }
 
-impl Places<'_> {
-    /// Where they lie, `[tile, tap, pixel of the tile]`.
-    ///
-    /// Written as one store for each pixel: with small channels this takes as long as the products.
+impl Lines<'_> {
+    /// Where they lie.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn point<T>(&self, first: *const T, zeros: *const T, rows: &mut Vec<*const T>) {
-        rows.clear();
-        rows.resize(self.table.len(), zeros);
-        let pixels = self.table.len() / self.taps;
-        let mut rows = rows.as_mut_slice();
-        let tiles = Tiles::of(pixels);
-        for i in 0..tiles.count {
-            let range = tiles.range(i);
-            let table = &self.table[range.start * self.taps..range.end * self.taps];
-            for tap in 0..self.taps {
-                let (row, rest) = std::mem::take(&mut rows).split_at_mut(range.len());
-                rows = rest;
-                for (row, pixel) in row.iter_mut().zip(table.chunks_exact(self.taps)) {
-                    let at = pixel[tap];
-                    let place = (at as usize).wrapping_sub(self.start).wrapping_mul(self.stride);
-                    *row = if at == Rows::PADDING { zeros } else { first.wrapping_add(place) };
-                }
-            }
+    fn point<T>(self, first: *const T, zeros: *const T, rows: &mut Vec<*const T>) {
+        if rows.len() < self.table.len() {
+            rows.resize(self.table.len(), zeros);
         }
+        let first = first.wrapping_sub(self.start * self.stride);
+        // Numbers of 32 bits: their products are one instruction.
+        let stride = self.stride as u32;
+        for (row, &at) in rows.iter_mut().zip(self.table) {
+            let inside = first.wrapping_add((u64::from(at) * u64::from(stride)) as usize);
+            *row = if at >= Places::BROKEN { zeros } else { inside };
+        }
+    }
+
+    /// Puts copies in the places of broken lines.
+    fn replace<T>(
+        self,
+        broken: impl Iterator<Item = usize>,
+        first: *const T,
+        length: usize,
+        rows: &mut [*const T],
+    ) {
+        broken.enumerate().for_each(|(i, line)| rows[line] = first.wrapping_add(i * length));
     }
 }
 
-/// The pixels of x from the first to the last of a table.
+/// The pixels of x from the first to the last of a table of rows.
 #[target_feature(enable = "avx2")]
-pub(super) fn inside(table: &[u32]) -> Range<usize> {
-    // The largest number stands for no pixel: one more is 0.
-    let last = table.iter().fold(0, |last, at| at.wrapping_add(1).max(last));
-    let first = table.iter().fold(u32::MAX, |first, &at| at.min(first));
-    first.min(last) as usize..last as usize
+pub(super) fn inside_of(table: &[u32]) -> Range<usize> {
+    inside(table, 1)
+}
+
+/// The pixels of a band without gaps between them.
+fn copied<'a>(band: &[u8], stride: usize, pixel: usize, dense: &'a mut Vec<u8>) -> &'a [u8] {
+    let count = band.len().div_ceil(stride) * pixel;
+    grow(dense, count + SLACK);
+    for (to, from) in dense.chunks_exact_mut(pixel).zip(band.chunks(stride)) {
+        to.copy_from_slice(&from[..pixel]);
+    }
+    &dense[..count + SLACK]
+}
+
+/// Room for so many elements at least; what they are does not matter.
+pub(super) fn grow<T: Copy + Default>(buffer: &mut Vec<T>, length: usize) {
+    if buffer.len() < length {
+        buffer.resize(length, T::default());
+    }
 }
 
 /// Bytes as words, with [`SLACK`] behind them.
 #[target_feature(enable = "avx2")]
 pub(super) fn widen(bytes: &[u8], words: &mut Vec<i16>) {
-    words.resize(bytes.len() + SLACK, 0);
+    grow(words, bytes.len() + SLACK);
     let (whole, rest) = bytes.as_chunks::<16>();
     for (to, from) in words.chunks_exact_mut(16).zip(whole) {
         // SAFETY: sixteen bytes and sixteen words.

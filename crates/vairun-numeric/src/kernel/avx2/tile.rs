@@ -15,20 +15,21 @@ use crate::kernel::weights::Element;
 /// Pixels of a tile at most: two sums for each, two weights, two codes and a vector of ones fill the registers.
 pub(super) const PIXELS: usize = 5;
 
-/// What a tile reads: for each tap, `pixels` rows of codes.
+/// What a tile reads: for each line of taps, a row for each pixel.
 #[derive(Clone, Copy)]
-pub(super) struct Sources<'a> {
-    pub(super) pixels: usize,
+pub(super) struct Sources {
     /// Rows of the codes as they are stored.
-    pub(super) stored: &'a [*const u8],
+    pub(super) stored: *const *const u8,
     /// Rows of the codes as words; the same places, none where no block asks for them.
-    pub(super) words: &'a [*const i16],
-    /// Codes from the start of a row to the first that is meant.
-    pub(super) offset: usize,
+    pub(super) words: *const *const i16,
 }
 
-/// A tile of one number of pixels.
-type Form = unsafe fn(&Block, Sources, &mut [i32]);
+/// Writes the sums `[pixels, LANES]` of a tile of one number of pixels.
+///
+/// # Safety
+/// The CPU has AVX2, and AVX-VNNI where the block has dots; there is a row for each line of the block and pixel, readable
+/// for its steps; there is room for the sums.
+pub(super) type Form = unsafe fn(&Block, Sources, *mut i32);
 
 /// The tiles of a block, from one pixel to [`PIXELS`].
 pub(super) fn forms(element: Element, block: &Block) -> &'static [Form; PIXELS] {
@@ -39,27 +40,11 @@ pub(super) fn forms(element: Element, block: &Block) -> &'static [Form; PIXELS] 
     }
 }
 
-/// The sums of a block, `[pixels, LANES]`, for one pixel at least.
-///
-/// # Safety
-/// `forms` are those of the block; the CPU has AVX2, and AVX-VNNI where the block has dots; the rows are readable for the
-/// steps of the block.
-#[inline]
-pub(super) unsafe fn sums(
-    forms: &[Form; PIXELS],
-    block: &Block,
-    sources: Sources,
-    sums: &mut [i32],
-) {
-    assert_eq!(sums.len(), sources.pixels * LANES, "a sum for each pixel and channel");
-    // SAFETY: as the caller promises; the form is for that number of pixels.
-    unsafe { forms[sources.pixels - 1](block, sources, sums) };
-}
-
-/// The row of pixel `m` of a tap.
+/// The row of pixel `m`.
 macro_rules! row {
-    ($rows:expr, $sources:ident, $tap:ident, $m:literal) => {
-        $rows[$tap * $sources.pixels + $m].wrapping_add($sources.offset)
+    ($rows:ident, $m:literal) => {
+        // SAFETY: there is a row for each pixel of the line.
+        unsafe { *$rows.add($m) }
     };
 }
 
@@ -119,16 +104,18 @@ macro_rules! multiply_dots {
 
 /// A tile of some pixels: its number, row and two sums for each.
 macro_rules! forms {
-    ($bytes:ident $dots:ident $words:ident; $($m:literal $row:ident $s0:ident $s1:ident)*) => {
+    ($bytes:ident $dots:ident $words:ident $pixels:literal; $($m:literal $row:ident $s0:ident $s1:ident)*) => {
         /// # Safety
-        /// As [`sums`]; the tile has the pixels of this form.
+        /// As [`Form`].
         #[target_feature(enable = "avx2")]
-        unsafe fn $bytes(block: &Block, sources: Sources, out: &mut [i32]) {
+        unsafe fn $bytes(block: &Block, sources: Sources, out: *mut i32) {
             $(let (mut $s0, mut $s1) = (_mm256_setzero_si256(), _mm256_setzero_si256());)*
             let one = _mm256_set1_epi16(1);
             let (mut w, mut at) = (block.weights.as_ptr(), block.places.as_ptr());
-            for (tap, counts) in block.counts.iter().enumerate() {
-                $(let $row = row!(sources.stored, sources, tap, $m);)*
+            let Sources { mut stored, mut words } = sources;
+            for counts in &block.counts {
+                $(let $row = row!(stored, $m);)*
+                stored = stored.wrapping_add($pixels);
                 if counts.pairs > 0 {
                     // SAFETY: a turn reads 4 bytes at two places of each row, 128 bytes of weights and two places, of
                     // which the block has as many as it counts.
@@ -179,7 +166,7 @@ macro_rules! forms {
                     }
                 }
                 if counts.wide > 0 {
-                    $(let $row = row!(sources.words, sources, tap, $m);)*
+                    $(let $row = row!(words, $m);)*
                     // SAFETY: a turn reads 4 words of each row, 64 bytes of weights and a place, as above.
                     unsafe {
                         asm!(
@@ -204,18 +191,22 @@ macro_rules! forms {
                         );
                     }
                 }
+                words = words.wrapping_add($pixels);
             }
-            $(store([$s0, $s1], &mut out[$m * LANES..]);)*
+            // SAFETY: there is room for the sums of each pixel.
+            unsafe { $(store([$s0, $s1], out.add($m * LANES));)* }
         }
 
         /// # Safety
-        /// As [`sums`]; the tile has the pixels of this form, the CPU has AVX-VNNI.
+        /// As [`Form`].
         #[target_feature(enable = "avx2")]
-        unsafe fn $dots(block: &Block, sources: Sources, out: &mut [i32]) {
+        unsafe fn $dots(block: &Block, sources: Sources, out: *mut i32) {
             $(let (mut $s0, mut $s1) = (_mm256_setzero_si256(), _mm256_setzero_si256());)*
             let mut w = block.weights.as_ptr();
-            for (tap, counts) in block.counts.iter().enumerate() {
-                $(let $row = row!(sources.stored, sources, tap, $m);)*
+            let mut stored = sources.stored;
+            for counts in &block.counts {
+                $(let $row = row!(stored, $m);)*
+                stored = stored.wrapping_add($pixels);
                 if counts.dots > 0 {
                     // SAFETY: a turn reads 4 bytes of each row and 64 bytes of weights, of which the block has as many
                     // as it counts.
@@ -230,7 +221,7 @@ macro_rules! forms {
                             "dec {n}",
                             "jnz 2b",
                             $($row = in(reg) $row, $s0 = inout(ymm_reg) $s0, $s1 = inout(ymm_reg) $s1,)*
-                            w = inout(reg) w, p = inout(reg) 0u64 => _,
+                            w = inout(reg) w, p = inout(reg) block.start => _,
                             n = inout(reg) u64::from(counts.dots) => _,
                             a = out(ymm_reg) _, b = out(ymm_reg) _, x = out(ymm_reg) _,
                             options(nostack, readonly),
@@ -238,17 +229,20 @@ macro_rules! forms {
                     }
                 }
             }
-            $(store([$s0, $s1], &mut out[$m * LANES..]);)*
+            // SAFETY: there is room for the sums of each pixel.
+            unsafe { $(store([$s0, $s1], out.add($m * LANES));)* }
         }
 
         /// # Safety
-        /// As [`sums`]; the tile has the pixels of this form.
+        /// As [`Form`].
         #[target_feature(enable = "avx2")]
-        unsafe fn $words(block: &Block, sources: Sources, out: &mut [i32]) {
+        unsafe fn $words(block: &Block, sources: Sources, out: *mut i32) {
             $(let (mut $s0, mut $s1) = (_mm256_setzero_si256(), _mm256_setzero_si256());)*
             let mut w = block.weights.as_ptr();
-            for (tap, counts) in block.counts.iter().enumerate() {
-                $(let $row = row!(sources.words, sources, tap, $m);)*
+            let mut words = sources.words;
+            for counts in &block.counts {
+                $(let $row = row!(words, $m);)*
+                words = words.wrapping_add($pixels);
                 if counts.wide > 0 {
                     // SAFETY: a turn reads 2 words of each row and 64 bytes of weights, of which the block has as many
                     // as it counts.
@@ -263,7 +257,7 @@ macro_rules! forms {
                             "dec {n}",
                             "jnz 2b",
                             $($row = in(reg) $row, $s0 = inout(ymm_reg) $s0, $s1 = inout(ymm_reg) $s1,)*
-                            w = inout(reg) w, p = inout(reg) 0u64 => _,
+                            w = inout(reg) w, p = inout(reg) block.start => _,
                             n = inout(reg) u64::from(counts.wide) => _,
                             a = out(ymm_reg) _, b = out(ymm_reg) _,
                             x = out(ymm_reg) _, y = out(ymm_reg) _,
@@ -272,23 +266,26 @@ macro_rules! forms {
                     }
                 }
             }
-            $(store([$s0, $s1], &mut out[$m * LANES..]);)*
+            // SAFETY: there is room for the sums of each pixel.
+            unsafe { $(store([$s0, $s1], out.add($m * LANES));)* }
         }
     };
 }
 
-forms!(bytes1 dots1 words1; 0 r0 s00 s01);
-forms!(bytes2 dots2 words2; 0 r0 s00 s01 1 r1 s10 s11);
-forms!(bytes3 dots3 words3; 0 r0 s00 s01 1 r1 s10 s11 2 r2 s20 s21);
-forms!(bytes4 dots4 words4; 0 r0 s00 s01 1 r1 s10 s11 2 r2 s20 s21 3 r3 s30 s31);
-forms!(bytes5 dots5 words5; 0 r0 s00 s01 1 r1 s10 s11 2 r2 s20 s21 3 r3 s30 s31 4 r4 s40 s41);
+forms!(bytes1 dots1 words1 1; 0 r0 s00 s01);
+forms!(bytes2 dots2 words2 2; 0 r0 s00 s01 1 r1 s10 s11);
+forms!(bytes3 dots3 words3 3; 0 r0 s00 s01 1 r1 s10 s11 2 r2 s20 s21);
+forms!(bytes4 dots4 words4 4; 0 r0 s00 s01 1 r1 s10 s11 2 r2 s20 s21 3 r3 s30 s31);
+forms!(bytes5 dots5 words5 5; 0 r0 s00 s01 1 r1 s10 s11 2 r2 s20 s21 3 r3 s30 s31 4 r4 s40 s41);
 
-/// The sums of a pixel.
+/// Writes the sums of a pixel.
+///
+/// # Safety
+/// There is room for [`LANES`] sums; the CPU has AVX2.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn store(sums: [__m256i; 2], out: &mut [i32]) {
-    let out = out[..LANES].as_mut_ptr();
-    // SAFETY: LANES elements of room.
+unsafe fn store(sums: [__m256i; 2], out: *mut i32) {
+    // SAFETY: as the caller promises.
     unsafe {
         _mm256_storeu_si256(out.cast(), sums[0]);
         _mm256_storeu_si256(out.add(LANES / 2).cast(), sums[1]);

@@ -19,7 +19,7 @@ use self::block::Block;
 use self::tile::{PIXELS, Source, columns};
 use super::depthwise::in_tasks;
 use super::finish::finish;
-use super::sources::{SLACK, inside};
+use super::sources::{SLACK, inside_of};
 use crate::kernel::finish::{Finish, LANES};
 use crate::kernel::product::Image;
 use crate::kernel::rows::Rows;
@@ -111,8 +111,9 @@ impl Packed {
             unsafe {
                 self.point(scratch, x, tiles);
                 let (mut rows, mut target) = (&scratch.rows[..], target);
+                let mut sums = [0; TILES * PIXELS * LANES];
                 for tiles in tiles.chunks(TILES) {
-                    rows = self.tiles(parameters, tiles, rows, target);
+                    rows = self.tiles(parameters, tiles, (rows, &mut sums), target);
                     let pixels = tiles.iter().map(|tile| tile.pixels).sum::<usize>();
                     target.start = target.start.wrapping_add(pixels * target.stride);
                 }
@@ -135,7 +136,7 @@ impl Packed {
         let places = &self.places[first.places..last.places + self.rows(last)];
         let mut start = x.start as *const u8;
         if !self.channels.is_multiple_of(LANES) {
-            let inside = inside(places);
+            let inside = inside_of(places);
             let before = inside.start * self.channels;
             // SAFETY: these pixels are of x.
             let codes = unsafe {
@@ -154,7 +155,7 @@ impl Packed {
         }
     }
 
-    /// Up to [`TILES`] tiles; gives the rows behind theirs.
+    /// Up to [`TILES`] tiles, for whose sums there is room; gives the rows behind theirs.
     ///
     /// # Safety
     /// The CPU has AVX2; sixteen bytes from any channel on are readable in the rows of the tiles; the target is writable.
@@ -162,11 +163,10 @@ impl Packed {
         &self,
         parameters: &Finish,
         tiles: &[Tile],
-        rows: &'a [*const u8],
+        (rows, sums): (&'a [*const u8], &mut [i32]),
         target: Target,
     ) -> &'a [*const u8] {
         let (rows, behind) = rows.split_at(tiles.iter().map(|tile| self.rows(tile)).sum());
-        let mut sums = [0i32; TILES * PIXELS * LANES];
         for (i, block) in self.blocks.iter().enumerate() {
             let first = i * LANES;
             let (mut at, mut start) = (0, rows.as_ptr());
