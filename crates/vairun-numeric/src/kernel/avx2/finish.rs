@@ -122,9 +122,30 @@ pub(super) unsafe fn store16(at: *mut u8, bytes: __m128i, whole: bool, channels:
         if whole {
             return _mm_storeu_si128(at.cast(), bytes);
         }
-        let mut all = [0u8; LANES];
-        _mm_storeu_si128(all.as_mut_ptr().cast(), bytes);
-        at.copy_from_nonoverlapping(all.as_ptr(), channels);
+        // Two words that overlap are all bytes from the first on.
+        match channels {
+            8.. => {
+                at.cast::<i64>().write_unaligned(_mm_cvtsi128_si64(bytes));
+                let last = _mm_shuffle_epi8(
+                    bytes,
+                    _mm_add_epi8(
+                        _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 0, 0, 0, 0, 0, 0, 0, 0),
+                        _mm_set1_epi8(channels as i8 - 8),
+                    ),
+                );
+                at.add(channels - 8).cast::<i64>().write_unaligned(_mm_cvtsi128_si64(last));
+            }
+            4.. => {
+                let word = _mm_cvtsi128_si64(bytes);
+                at.cast::<i32>().write_unaligned(word as i32);
+                let last = word >> (8 * (channels - 4));
+                at.add(channels - 4).cast::<i32>().write_unaligned(last as i32);
+            }
+            _ => {
+                let word = _mm_cvtsi128_si32(bytes).to_le_bytes();
+                (0..channels).for_each(|i| at.add(i).write(word[i]));
+            }
+        }
     }
 }
 

@@ -10,6 +10,7 @@ pub(super) mod columns;
 pub(super) mod depthwise;
 pub(super) mod elementwise;
 mod finish;
+mod half;
 mod merged;
 mod pack;
 pub(super) mod pairs;
@@ -36,7 +37,7 @@ use super::rows::Rows;
 use super::tile::Target;
 use super::weights::{Element, Weights};
 
-/// Channels below which all taps are read as one row.
+/// Channels below which all taps may be read as one row.
 const FEW: usize = 16;
 
 /// Codes that a task reads at most, so that they, and their words, stay in the second cache.
@@ -70,6 +71,19 @@ struct Placed {
     channels: usize,
 }
 
+/// Whether one row of all taps, copied, takes fewer instructions than lines of `run` taps, each of which ends with a step
+/// that may not be full. The numbers are instructions of the tile and of the copy, for a pixel.
+fn copies_pay(weights: &Weights, run: usize) -> bool {
+    const STEP: usize = 8;
+    const LINE: usize = 3;
+    let terms = 4 / weights.element.bytes();
+    let steps = |terms_of: usize| terms_of.div_ceil(terms);
+    let (lines, length) = (weights.taps / run, run * weights.channels);
+    let saved = lines * steps(length) - steps(lines * length);
+    let copy = lines * (6 + length * weights.element.bytes() / 8);
+    (STEP * saved + LINE * (lines - 1)) * weights.out_channels.div_ceil(LANES) > copy
+}
+
 impl Packed {
     /// `groups` have `channels` channels of x each. With `dot`, bytes are multiplied by AVX-VNNI.
     pub(super) fn new(
@@ -80,10 +94,10 @@ impl Packed {
         dot: bool,
     ) -> Self {
         let element = groups[0].element;
-        let few = groups.len() == 1 && rows.taps > 1 && (1..FEW).contains(&channels);
-        let panel = few.then(|| Panel::new(element, channels, rows, zero));
         // Only all channels of a pixel are followed by those of the next one.
-        let run = if few || groups.len() > 1 { 1 } else { rows.run };
+        let run = if groups.len() > 1 { 1 } else { rows.run };
+        let few = groups.len() == 1 && (1..FEW).contains(&channels) && copies_pay(&groups[0], run);
+        let panel = few.then(|| Panel::new(element, channels, rows, zero));
         let (lines, terms) = match few {
             true => (1, rows.taps * channels),
             false => (rows.taps / run, run * channels),

@@ -6,11 +6,12 @@
 //!
 //! - *pairs*: two steps whose sums of four products still fit 16 bits, so that they are added there;
 //! - *singles*: steps whose sums of two products fit;
+//! - *crossed*: steps of which that is so when their terms are added in other pairs ([`ORDERS`]);
 //! - *wide*: the others. Their codes and weights are widened to words, where every product fits.
 //!
 //! A weight beyond 8 bits is a sum of two: a step more at the same place holds what is left of it.
 //!
-//! Integer sums do not depend on their order, so all three give the exact sum.
+//! Integer sums do not depend on their order, so all of them give the exact sum.
 //!
 //! With AVX-VNNI, `vpdpbusd` adds four products to 32 bits: all steps are *dots*, in their own order.
 
@@ -30,18 +31,23 @@ const LIMIT: u8 = 128;
 /// How many steps are looked at for a partner.
 const PARTNERS: usize = 32;
 
-/// How many steps of each kind a tap has.
+/// In which order the terms of a step may be taken, so that others are added in 16 bits.
+pub(super) const ORDERS: [[u8; STEP]; 2] = [[0, 2, 1, 3], [0, 3, 1, 2]];
+
+/// How many steps of each kind a line has.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
     /// Pairs of steps.
     pub(super) pairs: u32,
     pub(super) singles: u32,
+    /// Single steps in each of [`ORDERS`].
+    pub(super) crossed: [u32; 2],
     pub(super) wide: u32,
     /// Steps for AVX-VNNI; then there are no others.
     pub(super) dots: u32,
 }
 
-/// The weights of `LANES` output channels.
+/// The weights of `LANES` output channels, or of half as many.
 #[derive(Clone, Debug)]
 pub(super) struct Block {
     /// Of each line of taps.
@@ -51,7 +57,10 @@ pub(super) struct Block {
     pub(super) places: Vec<u32>,
     /// Codes from the start of a row to the first term.
     pub(super) start: usize,
-    /// Bytes: `[channel, 4 terms]` of a pair's, single or dot step; `[2 terms, channel, 2 terms]` of a wide one, as i8.
+    /// Whether there are no more than half of the channels; not of dots, and not of words.
+    pub(super) half: bool,
+    /// Bytes: `[channel, 4 terms]` of a pair's, single, crossed or dot step; `[2 terms, channel, 2 terms]` of a wide one, as i8; half of the
+    /// channels in a half block.
     /// Words: `[step, channel, 2 terms]`, as i16.
     pub(super) weights: Vec<i8>,
 }
@@ -65,7 +74,9 @@ impl Block {
         [lines, terms, start]: [usize; 3],
         dot: bool,
     ) -> Self {
-        let mut block = Self { counts: vec![], places: vec![], start, weights: vec![] };
+        let few = weights.out_channels - first <= LANES / 2;
+        let half = few && weights.element == Element::Byte && !dot;
+        let mut block = Self { counts: vec![], places: vec![], start, half, weights: vec![] };
         for line in 0..lines {
             let at = line * terms;
             match weights.element {
@@ -107,33 +118,52 @@ impl Block {
     /// Steps and their places.
     fn push_bytes(&mut self, steps: &[(usize, Step)]) {
         let loads: Vec<Loads> = steps.iter().map(|(_, step)| loads(step)).collect();
-        let (narrow, wide): (Vec<_>, Vec<_>) =
-            (0..steps.len()).partition(|&i| loads[i].iter().all(|&load| load <= LIMIT));
+        let (narrow, mut wide): (Vec<_>, Vec<_>) =
+            (0..steps.len()).partition(|&i| is_narrow(&loads[i]));
         let (pairs, singles) = matched(narrow, &loads);
         for &i in pairs.iter().chain(&singles) {
             self.push_step(steps[i].0, &steps[i].1);
         }
-        for &i in &wide {
-            let mut halves = Step::default();
-            let by_half = halves.as_flattened_mut().chunks_exact_mut(2 * LANES);
-            for (half, by_channel) in by_half.enumerate() {
-                for (to, from) in by_channel.chunks_exact_mut(2).zip(&steps[i].1) {
-                    to.copy_from_slice(&from[2 * half..][..2]);
+        let crossed = ORDERS.map(|order| {
+            let before = wide.len();
+            wide.retain(|&i| {
+                let crossed = steps[i].1.map(|w| order.map(|place| w[usize::from(place)]));
+                let fits = is_narrow(&self::loads(&crossed));
+                if fits {
+                    self.push_step(steps[i].0, &crossed);
                 }
-            }
-            self.push_step(steps[i].0, &halves);
+                !fits
+            });
+            (before - wide.len()) as u32
+        });
+        for &i in &wide {
+            let (at, step) = &steps[i];
+            let step = &step[..self.channels()];
+            let terms = |half: usize| step.iter().flat_map(move |w| [w[half], w[half + 1]]);
+            self.push_place(*at);
+            self.weights.extend(terms(0).chain(terms(2)));
         }
         self.counts.push(Counts {
             pairs: pairs.len() as u32 / 2,
             singles: singles.len() as u32,
+            crossed,
             wide: wide.len() as u32,
             ..Counts::default()
         });
     }
 
     fn push_step(&mut self, step: usize, weights: &Step) {
+        self.push_place(step);
+        self.weights.extend_from_slice(weights[..self.channels()].as_flattened());
+    }
+
+    fn push_place(&mut self, step: usize) {
         self.places.push((self.start + STEP * step) as u32);
-        self.weights.extend_from_slice(weights.as_flattened());
+    }
+
+    /// Channels of a step.
+    fn channels(&self) -> usize {
+        if self.half { LANES / 2 } else { LANES }
     }
 }
 
@@ -177,6 +207,11 @@ fn loads(step: &Step) -> Loads {
     loads
 }
 
+/// Whether no sum of two products can saturate.
+fn is_narrow(loads: &Loads) -> bool {
+    loads.iter().fold(0, |most: u8, &load| most.max(load)) <= LIMIT
+}
+
 /// Pairs of steps, side by side, whose sums may be added before they are widened, and the steps without a partner.
 fn matched(steps: Vec<usize>, loads: &[Loads]) -> (Vec<usize>, Vec<usize>) {
     let (mut pairs, mut singles) = (vec![], vec![]);
@@ -209,13 +244,22 @@ mod tests {
     #[test]
     fn steps_are_sorted_by_what_their_sums_may_reach() {
         let counts = |w| {
-            let Counts { pairs, singles, wide, .. } = block(w).counts[0];
-            [pairs, singles, wide]
+            let Counts { pairs, singles, crossed: [a, b], wide, .. } = block(w).counts[0];
+            [pairs, singles, a, b, wide]
         };
-        assert_eq!(counts([64, -64, 64, -64, 64, -64, 64, -64]), [1, 0, 0]);
-        assert_eq!(counts([64, 64, 1, 1, 1, 0, 1, 1]), [0, 2, 0]);
-        assert_eq!(counts([64, 65, 1, 1, 1, 0, 1, 1]), [0, 1, 1]);
-        assert_eq!(counts([-128, 127, 1, 0, -1, -128, 0, 0]), [0, 1, 1]);
+        assert_eq!(counts([64, -64, 64, -64, 64, -64, 64, -64]), [1, 0, 0, 0, 0]);
+        assert_eq!(counts([64, 64, 1, 1, 1, 0, 1, 1]), [0, 2, 0, 0, 0]);
+        assert_eq!(counts([64, 65, 1, 1, 1, 0, 1, 1]), [0, 1, 1, 0, 0]);
+        assert_eq!(counts([100, 60, 50, 3, 1, 0, 1, 1]), [0, 1, 0, 1, 0]);
+        assert_eq!(counts([64, 65, 65, 65, 1, 0, 1, 1]), [0, 1, 0, 0, 1]);
+        assert_eq!(counts([-128, 127, 1, 0, -1, -128, 0, 0]), [0, 1, 1, 0, 0]);
+    }
+
+    #[test]
+    fn a_crossed_step_has_its_weights_in_the_order_of_the_codes() {
+        let block = block([1, 1, 1, 1, 100, 60, 50, 3]);
+        assert_eq!((block.counts[0].crossed, &block.places[..]), ([0, 1], &[0, 4][..]));
+        assert_eq!((block.half, &block.weights[2 * LANES..][..4]), (true, &[100, 3, 60, 50][..]));
     }
 
     #[test]
@@ -238,6 +282,6 @@ mod tests {
 
     #[test]
     fn a_wide_step_comes_last_and_knows_its_place() {
-        assert_eq!(block([100, 100, 0, 0, 1, 1, 1, 1]).places, [4, 0]);
+        assert_eq!(block([100, 100, 100, 0, 1, 1, 1, 1]).places, [4, 0]);
     }
 }

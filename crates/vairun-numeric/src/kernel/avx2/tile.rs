@@ -8,7 +8,8 @@
 use std::arch::asm;
 use std::arch::x86_64::*;
 
-use super::pack::Block;
+use super::half;
+use super::pack::{Block, ORDERS, STEP};
 use crate::kernel::finish::LANES;
 use crate::kernel::weights::Element;
 
@@ -35,6 +36,7 @@ pub(super) type Form = unsafe fn(&Block, Sources, *mut i32);
 pub(super) fn forms(element: Element, block: &Block) -> &'static [Form; PIXELS] {
     match element {
         Element::Byte if block.is_dots() => &[dots1, dots2, dots3, dots4, dots5],
+        Element::Byte if block.half => &half::FORMS,
         Element::Byte => &[bytes1, bytes2, bytes3, bytes4, bytes5],
         Element::Word => &[words1, words2, words3, words4, words5],
     }
@@ -47,6 +49,7 @@ macro_rules! row {
         unsafe { *$rows.add($m) }
     };
 }
+pub(super) use row;
 
 /// Adds `x · w` of two words a lane: x of each row at `[row + place · 2]`, w in `{a}` and `{b}`.
 macro_rules! multiply_words {
@@ -61,26 +64,32 @@ macro_rules! multiply_words {
     };
 }
 
-/// Adds the sums of a pair of steps to one sum of each row; their weights in `{a}` and `{b}`.
+/// Adds the sums of a pair of steps; the first weights in `{a}`, the others behind them.
 macro_rules! multiply_pair {
-    ($($row:ident $s:ident)*) => {
+    ($($row:ident $s0:ident $s1:ident)*) => {
         concat!($(
             "vpbroadcastd {x}, dword ptr [{", stringify!($row), "} + {p}]\n",
             "vpbroadcastd {y}, dword ptr [{", stringify!($row), "} + {q}]\n",
-            "vpmaddubsw {x}, {x}, {a}\n",
-            "vpmaddubsw {y}, {y}, {b}\n",
+            "vpmaddubsw {t}, {x}, {a}\n",
+            "vpmaddubsw {x}, {x}, ymmword ptr [{w} + 32]\n",
+            "vpmaddubsw {u}, {y}, ymmword ptr [{w} + 64]\n",
+            "vpmaddubsw {y}, {y}, ymmword ptr [{w} + 96]\n",
+            "vpaddw {t}, {t}, {u}\n",
             "vpaddw {x}, {x}, {y}\n",
+            "vpmaddwd {t}, {t}, {one}\n",
             "vpmaddwd {x}, {x}, {one}\n",
-            "vpaddd {", stringify!($s), "}, {", stringify!($s), "}, {x}\n",
+            "vpaddd {", stringify!($s0), "}, {", stringify!($s0), "}, {t}\n",
+            "vpaddd {", stringify!($s1), "}, {", stringify!($s1), "}, {x}\n",
         )*)
     };
 }
 
-/// Adds the sums of a single step; its weights in `{a}` and `{b}`.
+/// Adds the sums of a single step, whose codes change places first where that is told; its weights in `{a}` and `{b}`.
 macro_rules! multiply_single {
-    ($($row:ident $s0:ident $s1:ident)*) => {
+    ($change:literal; $($row:ident $s0:ident $s1:ident)*) => {
         concat!($(
             "vpbroadcastd {x}, dword ptr [{", stringify!($row), "} + {p}]\n",
+            $change,
             "vpmaddubsw {y}, {x}, {a}\n",
             "vpmaddubsw {x}, {x}, {b}\n",
             "vpmaddwd {y}, {y}, {one}\n",
@@ -125,11 +134,7 @@ macro_rules! forms {
                             "mov {p:e}, dword ptr [{at}]",
                             "mov {q:e}, dword ptr [{at} + 4]",
                             "vmovdqu {a}, ymmword ptr [{w}]",
-                            "vmovdqu {b}, ymmword ptr [{w} + 64]",
-                            multiply_pair!($($row $s0)*),
-                            "vmovdqu {a}, ymmword ptr [{w} + 32]",
-                            "vmovdqu {b}, ymmword ptr [{w} + 96]",
-                            multiply_pair!($($row $s1)*),
+                            multiply_pair!($($row $s0 $s1)*),
                             "add {at}, 8",
                             "sub {w}, -128",
                             "dec {n}",
@@ -137,8 +142,8 @@ macro_rules! forms {
                             $($row = in(reg) $row, $s0 = inout(ymm_reg) $s0, $s1 = inout(ymm_reg) $s1,)*
                             w = inout(reg) w, at = inout(reg) at, one = in(ymm_reg) one,
                             n = inout(reg) u64::from(counts.pairs) => _,
-                            p = out(reg) _, q = out(reg) _, a = out(ymm_reg) _, b = out(ymm_reg) _,
-                            x = out(ymm_reg) _, y = out(ymm_reg) _,
+                            p = out(reg) _, q = out(reg) _, a = out(ymm_reg) _,
+                            x = out(ymm_reg) _, y = out(ymm_reg) _, t = out(ymm_reg) _, u = out(ymm_reg) _,
                             options(nostack, readonly),
                         );
                     }
@@ -151,7 +156,7 @@ macro_rules! forms {
                             "mov {p:e}, dword ptr [{at}]",
                             "vmovdqu {a}, ymmword ptr [{w}]",
                             "vmovdqu {b}, ymmword ptr [{w} + 32]",
-                            multiply_single!($($row $s0 $s1)*),
+                            multiply_single!(""; $($row $s0 $s1)*),
                             "add {at}, 4",
                             "add {w}, 64",
                             "dec {n}",
@@ -159,6 +164,32 @@ macro_rules! forms {
                             $($row = in(reg) $row, $s0 = inout(ymm_reg) $s0, $s1 = inout(ymm_reg) $s1,)*
                             w = inout(reg) w, at = inout(reg) at, one = in(ymm_reg) one,
                             n = inout(reg) u64::from(counts.singles) => _,
+                            p = out(reg) _, a = out(ymm_reg) _, b = out(ymm_reg) _,
+                            x = out(ymm_reg) _, y = out(ymm_reg) _,
+                            options(nostack, readonly),
+                        );
+                    }
+                }
+                for (&count, order) in counts.crossed.iter().zip(&ORDERS) {
+                    if count == 0 {
+                        continue;
+                    }
+                    let order = order_of(order);
+                    // SAFETY: a turn reads 4 bytes of each row, 64 bytes of weights and a place, as above.
+                    unsafe {
+                        asm!(
+                            "2:",
+                            "mov {p:e}, dword ptr [{at}]",
+                            "vmovdqu {a}, ymmword ptr [{w}]",
+                            "vmovdqu {b}, ymmword ptr [{w} + 32]",
+                            multiply_single!("vpshufb {x}, {x}, {order}\n"; $($row $s0 $s1)*),
+                            "add {at}, 4",
+                            "add {w}, 64",
+                            "dec {n}",
+                            "jnz 2b",
+                            $($row = in(reg) $row, $s0 = inout(ymm_reg) $s0, $s1 = inout(ymm_reg) $s1,)*
+                            w = inout(reg) w, at = inout(reg) at, one = in(ymm_reg) one, order = in(ymm_reg) order,
+                            n = inout(reg) u64::from(count) => _,
                             p = out(reg) _, a = out(ymm_reg) _, b = out(ymm_reg) _,
                             x = out(ymm_reg) _, y = out(ymm_reg) _,
                             options(nostack, readonly),
@@ -277,6 +308,20 @@ forms!(bytes2 dots2 words2 2; 0 r0 s00 s01 1 r1 s10 s11);
 forms!(bytes3 dots3 words3 3; 0 r0 s00 s01 1 r1 s10 s11 2 r2 s20 s21);
 forms!(bytes4 dots4 words4 4; 0 r0 s00 s01 1 r1 s10 s11 2 r2 s20 s21 3 r3 s30 s31);
 forms!(bytes5 dots5 words5 5; 0 r0 s00 s01 1 r1 s10 s11 2 r2 s20 s21 3 r3 s30 s31 4 r4 s40 s41);
+
+/// An order of the codes of a step, for each of them in a register.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn order_of(order: &[u8; STEP]) -> __m256i {
+    let step = _mm256_set1_epi32(i32::from_le_bytes(*order));
+    _mm256_add_epi8(
+        step,
+        _mm256_setr_epi32(0, FOUR, 2 * FOUR, 3 * FOUR, 0, FOUR, 2 * FOUR, 3 * FOUR),
+    )
+}
+
+/// Four in each byte.
+const FOUR: i32 = 0x0404_0404;
 
 /// Writes the sums of a pixel.
 ///
