@@ -48,7 +48,8 @@ pub(crate) fn exp64(x: f64) -> f64 {
     sum * f64::from_bits(exponent)
 }
 
-struct ExpAll<'a>(&'a mut [f64]);
+/// [`exp_all`], for loops of their own.
+pub(crate) struct ExpAll<'a>(pub(crate) &'a mut [f64]);
 
 impl Loop for ExpAll<'_> {
     type Output = ();

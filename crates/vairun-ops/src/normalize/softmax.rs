@@ -12,19 +12,19 @@
 //!
 //! Source: <https://onnx.ai/onnx/operators/>, the pages of the same names.
 
-use vairun_numeric::softmax::{below_largest, softmax};
+use vairun_numeric::softmax::{below_largest, softmax, softmax_across};
 use vairun_numeric::transcendental::exp_all;
 
 use super::GRADE;
 use super::rows::{map_along, map_rows, sum};
-use crate::common::axes::axis;
+use crate::common::axes::{around, axis};
 use crate::common::dispatch::with_float;
 use crate::common::number::Number;
 use crate::common::prelude::*;
 use crate::common::types::FLOATS;
 
 macro_rules! operators {
-    ($($id:ident $name:literal $f:ident $summary:literal;)*) => {$(
+    ($($id:ident $name:literal $f:ident $across:expr, $summary:literal;)*) => {$(
         #[doc = concat!("`", $name, "`.")]
         pub static $id: OpDef = OpDef {
             names: &[("", $name)],
@@ -32,34 +32,42 @@ macro_rules! operators {
             summary: $summary,
             types: "float16, bfloat16, float32, float64",
             grade: GRADE,
-            build: |spec, attrs| build($f, spec, attrs),
+            build: |spec, attrs| build($f, $across, spec, attrs),
         };
     )*};
 }
 
 operators! {
-    SOFTMAX "Softmax" softmax "exp(x) / sum of exp(x) along an axis";
-    LOG_SOFTMAX "LogSoftmax" log_softmax "logarithm of Softmax";
-    HARDMAX "Hardmax" hardmax "1 for the largest element along an axis";
+    SOFTMAX "Softmax" softmax Some(softmax_across), "exp(x) / sum of exp(x) along an axis";
+    LOG_SOFTMAX "LogSoftmax" log_softmax None, "logarithm of Softmax";
+    HARDMAX "Hardmax" hardmax None, "1 for the largest element along an axis";
 }
+
+/// A function of float32 along the middle dimension of `[outer, length, inner]`, which are told as length and inner.
+type Across = fn(&[f32], usize, usize) -> Vec<f32>;
 
 struct Softmax {
     f: fn(&mut [f64]),
+    /// The same for many rows at once, where there is such a form.
+    across: Option<Across>,
     axis: i64,
     /// All dimensions from the axis on are one.
     flattened: bool,
 }
 
-fn build(f: fn(&mut [f64]), spec: &NodeSpec, attrs: &Attrs) -> Built {
+fn build(f: fn(&mut [f64]), across: Option<Across>, spec: &NodeSpec, attrs: &Attrs) -> Built {
     spec.expect_inputs(1..=1)?;
     let flattened = spec.op.opset < 13;
     let axis = attrs.int("axis")?.unwrap_or(if flattened { 1 } else { -1 });
-    Ok(Box::new(Softmax { f, axis, flattened }))
+    Ok(Box::new(Softmax { f, across, axis, flattened }))
 }
 
 impl Operator for Softmax {
     fn run(&self, inputs: Inputs, _: &mut dyn Context) -> Result<Outputs, OpError> {
         let x = inputs.tensor(0, "input")?;
+        if let Some(y) = self.rows_at_once(x)? {
+            return one(y);
+        }
         with_float!(x.dtype(), "input", T => {
             one(Tensor::new(x.shape(), self.elements::<T>(x)?)?)
         })
@@ -70,7 +78,29 @@ impl Operator for Softmax {
     }
 }
 
+/// Rows that are shorter are computed many at once.
+const SHORT: usize = 64;
+
 impl Softmax {
+    /// The rows of float32 many at once, where they are short or their elements are apart.
+    fn rows_at_once(&self, x: &Tensor) -> Result<Option<Tensor>, OpError> {
+        let (Some(across), DType::F32, false) = (self.across, x.dtype(), x.rank() == 0) else {
+            return Ok(None);
+        };
+        let (length, inner) = match self.flattened {
+            true if self.axis == x.rank() as i64 => (1, 1),
+            true => (x.shape()[axis(self.axis, x.rank())?..].iter().product(), 1),
+            false => {
+                let (_, length, inner) = around(x.shape(), axis(self.axis, x.rank())?);
+                (length, inner)
+            }
+        };
+        if inner == 1 && length >= SHORT {
+            return Ok(None);
+        }
+        Ok(Some(Tensor::new(x.shape(), across(x.as_slice()?, length, inner))?))
+    }
+
     fn elements<T: Number>(&self, x: &Tensor) -> Result<Vec<T>, OpError> {
         let elements = x.as_slice::<T>()?;
         if self.flattened {

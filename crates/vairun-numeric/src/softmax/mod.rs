@@ -1,5 +1,9 @@
 //! Shares of a whole in float64.
 
+mod across;
+
+pub use across::softmax_across;
+
 use crate::reduce::{Fold, rows};
 use crate::transcendental::exp_all;
 use crate::vector::{Loop, widest};
