@@ -16,6 +16,7 @@ mod coded;
 mod concat;
 mod fixed;
 mod forms;
+mod functions;
 mod kinds;
 mod line;
 mod mean;

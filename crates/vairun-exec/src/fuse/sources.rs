@@ -3,8 +3,9 @@ use vairun_numeric::kernel::{Grid, Operation};
 use vairun_ops::{CodeRule, CodedInput, Dequantizer, Inputs, OnCodes, Operator, Quantizer};
 use vairun_tensor::DType;
 
+use super::functions::{LONGEST, Origin};
 use super::kinds::is_elementwise;
-use super::roles::{Averaging, LONGEST, Origin, Role, Roles, Slot, Source, View};
+use super::roles::{Averaging, Role, Roles, Slot, Source, View};
 use super::storage::Storage;
 use crate::plan::Kernel;
 

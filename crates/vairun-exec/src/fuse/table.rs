@@ -6,8 +6,9 @@ use vairun_ops::Quantizer;
 use vairun_tensor::Tensor;
 
 use super::coded::{Buffer, Coded, Order, with_codes};
+use super::functions::Origin;
 use super::line::Line;
-use super::roles::{Origin, Roles, Slot};
+use super::roles::{Roles, Slot};
 use super::run::{Run, Stop};
 use super::tail::{holds, quantized};
 

@@ -113,10 +113,10 @@ fn shares(x: &mut [[f64; WIDTH]]) {
         }
     }
     // Joined as those of a row are.
+    let [a, b, c, d, e, f, g, h] = &lanes;
     let mut total = [0f64; WIDTH];
     for w in 0..WIDTH {
-        let [a, b, c, d, e, f, g, h] = [0, 1, 2, 3, 4, 5, 6, 7].map(|i: usize| lanes[i][w]);
-        total[w] = ((a + b) + (c + d)) + ((e + f) + (g + h));
+        total[w] = ((a[w] + b[w]) + (c[w] + d[w])) + ((e[w] + f[w]) + (g[w] + h[w]));
     }
     for x in &mut *x {
         for w in 0..WIDTH {
