@@ -1,4 +1,4 @@
-use vairun_numeric::kernel::{Pairs, Written};
+use vairun_numeric::kernel::{Pairs, Width, Written};
 use vairun_ops::Quantizer;
 use vairun_ops::contraction::Shapes;
 
@@ -35,9 +35,11 @@ impl Pair {
             return Ok(None);
         };
         let reach = sides.map(|side| run.slot(side.slot).storage.reach(side.grid.zero));
-        if !Pairs::fits(shapes.k, reach) || shapes.shape.contains(&0) || shapes.shape.is_empty() {
+        let width = Width::of(shapes.k, reach);
+        let Some(width) = width.filter(|_| !shapes.shape.is_empty() && !shapes.shape.contains(&0))
+        else {
             return Ok(None);
-        }
+        };
         let laid = (&shapes.shape[..], Order::Rows);
         let Some(tail) = Tail::new(run, slot, quantizer, laid)? else { return Ok(None) };
         let largest = (shapes.k as i64 * reach[0] * reach[1]) as f32 * scale.abs();
@@ -49,7 +51,7 @@ impl Pair {
         let zeros = sides.map(|side| side.grid.zero);
         let output = tail.output(slot.storage);
         let Shapes { k, n, shape, .. } = shapes;
-        let pairs = Pairs { m: tasks.m, k, n, zeros, scale, output, isa: run.isa() };
+        let pairs = Pairs { m: tasks.m, k, n, zeros, scale, output, width, isa: run.isa() };
         Ok(Some(Self { pairs, places: tasks.starts, shape, tail, quantizer: *quantizer }))
     }
 

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use rayon::prelude::*;
 
 use super::dispatch::{alone, on};
+use super::doubles;
 use super::elementwise::{Stored, quantize};
 use super::finish::Output;
 use super::isa::Isa;
@@ -16,6 +17,27 @@ use crate::vector::Loop;
 
 /// Columns of a block of b.
 pub(super) const COLUMNS: usize = 16;
+
+/// In what the codes of two matrices are multiplied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Width {
+    /// Words, to sums of 32 bits.
+    Words,
+    /// f64, which holds every product and sum exactly.
+    Doubles,
+}
+
+impl Width {
+    /// What holds sums of `k` products of codes so far from their zeros; `None` where that is beyond f64.
+    pub fn of(k: usize, reach: [i64; 2]) -> Option<Self> {
+        let [a, b] = reach;
+        let sum = a.checked_mul(b)?.checked_mul(i64::try_from(k).ok()?)?;
+        match a.max(b) <= i16::MAX.into() && sum <= i32::MAX.into() {
+            true => Some(Self::Words),
+            false => (sum <= 1 << f64::MANTISSA_DIGITS).then_some(Self::Doubles),
+        }
+    }
+}
 
 /// Products `[m, k] · [k, n]` of stored codes: `f32(Σ (a - za) · (b - zb)) · scale`, then perhaps a code.
 #[derive(Clone, Debug)]
@@ -32,6 +54,8 @@ pub struct Pairs {
     pub scale: f32,
     /// What is written: codes or real numbers.
     pub output: Output,
+    /// What holds the sums.
+    pub width: Width,
     /// The instruction set.
     pub isa: Isa,
 }
@@ -42,17 +66,11 @@ struct Scratch {
     a: Vec<i16>,
     b: Vec<i16>,
     sums: Vec<i32>,
+    doubles: doubles::Scratch,
     numbers: Vec<f32>,
 }
 
 impl Pairs {
-    /// Whether codes so far from their zeros have sums that fit 32 bits, and fit 16 bits themselves.
-    pub fn fits(k: usize, reach: [i64; 2]) -> bool {
-        let [a, b] = reach;
-        let sum = a.checked_mul(b).and_then(|ab| ab.checked_mul(i64::try_from(k).ok()?));
-        a.max(b) <= i16::MAX.into() && sum.is_some_and(|sum| sum <= i32::MAX.into())
-    }
-
     /// One product for each pair of places in a and b, in elements; the results lie one after the other.
     ///
     /// Panics where a matrix does not lie within its operand, or `out` is of another length or type than the results.
@@ -114,6 +132,11 @@ impl Pairs {
     /// The numbers of one product.
     fn product<A: Stored, B: Stored>(&self, scratch: &mut Scratch, a: &[A], b: &[B]) {
         let &Self { m, k, n, zeros, scale, isa, .. } = self;
+        if self.width == Width::Doubles {
+            scratch.numbers.resize(m * n, 0.0);
+            let out = &mut scratch.numbers;
+            return scratch.doubles.product(isa, (a, b), ([m, k, n], zeros, scale), out);
+        }
         let (pairs, blocks) = (k.div_ceil(2), n.div_ceil(COLUMNS));
         scratch.a.resize(m * pairs * 2, 0);
         scratch.b.resize(blocks * pairs * 2 * COLUMNS, 0);
@@ -121,7 +144,7 @@ impl Pairs {
         scratch.numbers.resize(m * n, 0.0);
         on(isa, Rows { codes: a, zero: zeros[0], terms: k, out: &mut scratch.a });
         on(isa, Blocks { codes: b, zero: zeros[1], columns: n, out: &mut scratch.b });
-        let Scratch { a, b, sums, numbers } = scratch;
+        let Scratch { a, b, sums, numbers, .. } = scratch;
         match isa {
             #[cfg(target_arch = "x86_64")]
             isa if isa.has_avx2() => {
@@ -239,20 +262,22 @@ mod tests {
     use crate::kernel::NarrowParts;
     use crate::round::Round;
 
-    #[test]
-    fn all_forms_give_the_definition() {
+    /// Sums near each other and far apart, as stored codes `[m, k]` twice and `[k, n]`.
+    fn all_forms_give_the_definition(width: Width, largest: i32, zeros: [i32; 2]) {
         for (m, k, n) in [(1, 1, 1), (5, 7, 17), (13, 64, 48), (6, 3, 16), (2, 0, 3)] {
-            let codes = |count: usize, step: usize| -> Vec<u8> {
-                (0..count).map(|i| (i * step % 251) as u8).collect()
+            let codes = |count: i32, step: i32| -> Vec<i32> {
+                (0..count).map(|i| i * step % largest).collect()
             };
-            let (a, b) = (codes(2 * m * k, 97), codes(k * n, 61));
-            let real = |at: usize, i: usize, j: usize| {
-                let term = |c: usize| {
-                    (i32::from(a[at + i * k + c]) - 128) * (i32::from(b[c * n + j]) - 77)
+            let (a, b) = (codes(2 * m * k, 9973), codes(k * n, 7919));
+            let real = |at: i32, i: i32, j: i32| {
+                let term = |c: i32| {
+                    let codes = [a[(at + i * k + c) as usize], b[(c * n + j) as usize]];
+                    i64::from(codes[0] - zeros[0]) * i64::from(codes[1] - zeros[1])
                 };
-                (0..k).map(term).sum::<i32>() as f32 * 0.01
+                (0..k).map(term).sum::<i64>() as f32 * 0.01
             };
-            let places = [(m * k, 0), (0, 0)];
+            let [m_, k_, n_] = [m, k, n].map(|size| size as usize);
+            let places = [(m_ * k_, 0), (0, 0)];
             let narrow = Narrow::new(NarrowParts {
                 scale: 0.7,
                 zero: 3,
@@ -262,19 +287,26 @@ mod tests {
                 zero_inside: None,
             });
             let narrow = narrow.unwrap();
-            let want: Vec<f32> = places
+            let want: Vec<f32> = [m * k, 0]
                 .iter()
-                .flat_map(|&(at, _)| (0..m * n).map(move |i| (at, i)))
+                .flat_map(|&at| (0..m * n).map(move |i| (at, i)))
                 .map(|(at, i)| real(at, i / n, i % n))
                 .collect();
+            let bytes = [&a, &b].map(|x| x.iter().map(|&x| x as u8).collect::<Vec<_>>());
+            let words = [&a, &b].map(|x| x.iter().map(|&x| x as i16).collect::<Vec<_>>());
+            let codes = |i: usize| match largest < 256 {
+                true => Codes::U8(&bytes[i]),
+                false => Codes::I16(&words[i]),
+            };
             for isa in Isa::available() {
-                let pairs = |output| Pairs { m, k, n, zeros: [128, 77], scale: 0.01, output, isa };
-                let (a, b) = (Codes::U8(&a), Codes::U8(&b));
+                let (m, k, n) = (m_, k_, n_);
+                let pairs = |output| Pairs { m, k, n, zeros, scale: 0.01, output, width, isa };
                 let mut numbers = vec![0f32; want.len()];
-                pairs(Output::Real).run(&places, a, b, Written::F32(&mut numbers));
+                pairs(Output::Real).run(&places, codes(0), codes(1), Written::F32(&mut numbers));
                 assert_eq!(numbers, want, "{isa} {m}x{k}x{n}");
                 let mut bytes = vec![0u8; want.len()];
-                pairs(Output::Codes8(narrow)).run(&places, a, b, Written::U8(&mut bytes));
+                let output = Output::Codes8(narrow);
+                pairs(output).run(&places, codes(0), codes(1), Written::U8(&mut bytes));
                 let codes: Vec<u8> = want.iter().map(|&x| narrow.code(x) as u8).collect();
                 assert_eq!(bytes, codes, "{isa} {m}x{k}x{n}");
             }
@@ -282,9 +314,23 @@ mod tests {
     }
 
     #[test]
-    fn wide_codes_are_refused() {
-        assert!(Pairs::fits(64, [255, 255]));
-        assert!(!Pairs::fits(1, [40_000, 1]));
-        assert!(!Pairs::fits(100_000, [255, 255]));
+    fn sums_of_words_are_those_of_the_definition() {
+        all_forms_give_the_definition(Width::Words, 251, [128, 77]);
+    }
+
+    #[test]
+    fn sums_beyond_32_bits_are_those_of_the_definition() {
+        all_forms_give_the_definition(Width::Doubles, 251, [128, 77]);
+        all_forms_give_the_definition(Width::Doubles, 32749, [-32768, -32000]);
+    }
+
+    #[test]
+    fn the_width_holds_every_sum() {
+        assert_eq!(Width::of(64, [255, 255]), Some(Width::Words));
+        assert_eq!(Width::of(1, [40_000, 1]), Some(Width::Doubles));
+        assert_eq!(Width::of(100_000, [255, 255]), Some(Width::Doubles));
+        assert_eq!(Width::of(1 << 21, [65_535, 65_535]), Some(Width::Doubles));
+        assert_eq!(Width::of(1 << 22, [65_535, 65_535]), None);
+        assert_eq!(Width::of(usize::MAX, [i64::MAX, 2]), None);
     }
 }

@@ -1,5 +1,5 @@
 use vairun_numeric::contraction::{MatMulShape, matmul};
-use vairun_numeric::kernel::{Codes, Isa, Output, Pairs, Written};
+use vairun_numeric::kernel::{Codes, Isa, Output, Pairs, Width, Written};
 use vairun_tensor::Tensor;
 
 use super::finish::{Finish, finish};
@@ -21,7 +21,8 @@ pub(super) fn run(inputs: &Inputs) -> Result<Option<Tensor>, OpError> {
     let Some(finishes) = Finish::all(&scales, None) else { return Ok(None) };
     let Tasks { m, starts } = shapes.tasks();
     if let (&[scale, ..], None) = (&scales[..], b_side.axis) {
-        let sizes = Pairs { m, k, n, zeros: [0, 0], scale, output: Output::Real, isa: Isa::best() };
+        let (zeros, output, width) = ([0, 0], Output::Real, Width::Words);
+        let sizes = Pairs { m, k, n, zeros, scale, output, width, isa: Isa::best() };
         if let Some(y) = in_pairs(sizes, &starts, [&a_side, &b_side]) {
             return Ok(Some(Tensor::new(&shapes.shape, y)?));
         }
@@ -41,12 +42,11 @@ fn in_pairs(sizes: Pairs, starts: &[(usize, usize)], sides: [&Side; 2]) -> Optio
     let [a, b] = sides.map(Side::stored);
     let ((a, a_zero), (b, b_zero)) = (a?, b?);
     let reach = |zero: i32| i64::from(zero).abs().max((255 - i64::from(zero)).abs());
-    Pairs::fits(sizes.k, [reach(a_zero), reach(b_zero)]).then(|| {
-        let mut y = vec![0f32; starts.len() * sizes.m * sizes.n];
-        let sizes = Pairs { zeros: [a_zero, b_zero], ..sizes };
-        sizes.run(starts, Codes::U8(&a), Codes::U8(&b), Written::F32(&mut y));
-        y
-    })
+    let width = Width::of(sizes.k, [reach(a_zero), reach(b_zero)])?;
+    let mut y = vec![0f32; starts.len() * sizes.m * sizes.n];
+    let sizes = Pairs { zeros: [a_zero, b_zero], width, ..sizes };
+    sizes.run(starts, Codes::U8(&a), Codes::U8(&b), Written::F32(&mut y));
+    Some(y)
 }
 
 /// The sizes of numpy's `matmul`.
