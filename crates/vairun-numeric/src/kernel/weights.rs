@@ -37,7 +37,7 @@ impl Element {
     }
 
     /// Terms of one lane of 4 bytes.
-    fn terms(self) -> usize {
+    pub(super) fn terms(self) -> usize {
         4 / self.bytes()
     }
 }

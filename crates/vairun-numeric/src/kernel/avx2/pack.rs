@@ -82,7 +82,7 @@ impl Block {
             match weights.element {
                 Element::Byte if dot => block.push_dots(&steps(weights, first, at, terms)),
                 Element::Byte => block.push_bytes(&placed(weights, first, at, terms)),
-                Element::Word => block.push_words(weights, first, at, terms),
+                Element::Word => block.push_words(&steps(weights, first, at, terms)),
             }
         }
         block
@@ -98,16 +98,9 @@ impl Block {
         self.counts.first().is_some_and(|counts| counts.dots > 0)
     }
 
-    fn push_words(&mut self, weights: &Weights, first: usize, at: usize, terms: usize) {
-        for step in (0..terms).step_by(2) {
-            for channel in first..first + LANES {
-                for term in step..step + 2 {
-                    let w = if term < terms { weights.get(channel, at + term) } else { 0 };
-                    self.weights.extend((w as i16).to_le_bytes().map(|byte| byte as i8));
-                }
-            }
-        }
-        self.counts.push(Counts { wide: terms.div_ceil(2) as u32, ..Counts::default() });
+    fn push_words(&mut self, steps: &[Step]) {
+        self.weights.extend(steps.as_flattened().as_flattened());
+        self.counts.push(Counts { wide: steps.len() as u32, ..Counts::default() });
     }
 
     fn push_dots(&mut self, steps: &[Step]) {
@@ -169,16 +162,20 @@ impl Block {
 
 /// The steps of `terms` terms from term `at` on; terms and channels past the last are 0.
 fn steps(weights: &Weights, first: usize, at: usize, terms: usize) -> Vec<Step> {
-    let (count, channels) = (terms.div_ceil(STEP), weights.channels);
-    if terms == channels || (channels.is_multiple_of(STEP) && terms.is_multiple_of(channels)) {
-        let steps = channels.div_ceil(STEP);
+    let (together, channels) = (weights.element.terms(), weights.channels);
+    let count = terms.div_ceil(together);
+    if terms == channels || (channels.is_multiple_of(together) && terms.is_multiple_of(channels)) {
+        let steps = channels.div_ceil(together);
         let step = |i: usize| weights.step(first, at / channels + i / steps, i % steps);
         return (0..count).map(step).collect();
     }
     let mut steps = vec![Step::default(); count];
+    let bytes = STEP / together;
     for term in 0..terms {
-        for (channel, w) in steps[term / STEP].iter_mut().enumerate() {
-            w[term % STEP] = weights.get(first + channel, at + term) as i8;
+        for (channel, w) in steps[term / together].iter_mut().enumerate() {
+            let weight = weights.get(first + channel, at + term).to_le_bytes();
+            let place = term % together * bytes;
+            w[place..place + bytes].copy_from_slice(&weight.map(|byte| byte as i8)[..bytes]);
         }
     }
     steps
