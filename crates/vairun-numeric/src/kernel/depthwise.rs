@@ -45,8 +45,7 @@ impl Packed {
         if !isa.has_avx2() {
             return Self::None;
         }
-        let columns = || avx2::columns::Packed::new(weights, channels, rows, zero);
-        match (element == Element::Byte).then(columns).flatten() {
+        match avx2::columns::Packed::new((element, weights), channels, rows, zero) {
             Some(packed) => Self::Avx2Columns(packed),
             None => Self::Avx2(avx2::depthwise::Packed::new(element, weights, channels, zero)),
         }

@@ -93,11 +93,8 @@ impl Product {
         );
         let rests = groups.iter().any(Weights::has_rests);
         assert!(!rests || Weights::are_split_by(isa), "an instruction set for split weights");
-        let bytes = groups.len() * channels * element.bytes() + 64;
-        let padding = match element {
-            Element::Byte => vec![zero as u8; bytes],
-            Element::Word => (zero as i16).to_le_bytes().into_iter().cycle().take(bytes).collect(),
-        };
+        let codes = groups.len() * channels + 64;
+        let padding = element.repeated(zero, codes);
         let blocks = placed(&groups);
         let magnitudes = groups.iter().flat_map(Weights::magnitudes);
         let finish = finish.reaching(magnitudes.map(|m| m.saturating_mul(element.largest())));

@@ -28,6 +28,14 @@ impl Element {
         }
     }
 
+    /// A stored code, so often, as bytes.
+    pub(super) fn repeated(self, code: i32, count: usize) -> Vec<u8> {
+        match self {
+            Self::Byte => vec![code as u8; count],
+            Self::Word => (code as i16).to_le_bytes().repeat(count),
+        }
+    }
+
     /// The largest magnitude of a stored code.
     pub(super) fn largest(self) -> i64 {
         match self {

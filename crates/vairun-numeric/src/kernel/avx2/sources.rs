@@ -66,10 +66,7 @@ impl Shape {
         panel: Option<Panel>,
     ) -> Self {
         let count = run * channels + SLACK;
-        let zeros = match element {
-            Element::Byte => vec![zero as u8; count],
-            Element::Word => (zero as i16).to_le_bytes().repeat(count),
-        };
+        let zeros = element.repeated(zero, count);
         let zero_words = if widen { vec![i16::from(zero as u8); count] } else { vec![] };
         Self { element, channels, widen, panel, zeros, zero_words }
     }

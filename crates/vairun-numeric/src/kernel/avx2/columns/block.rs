@@ -1,8 +1,9 @@
 //! The weights of sixteen channels of a depthwise convolution, and the loops that multiply them.
 
-use super::tile::{Form, forms};
+use super::tile::{BYTES, Form, WIDENED, WORDS, forms};
 use crate::kernel::avx2::depthwise::channel;
 use crate::kernel::finish::LANES;
+use crate::kernel::weights::Element;
 
 /// Sums of two products with codes up to 255 fit 16 bits where the weights of one sign come to so much.
 const LIMIT: i16 = 128;
@@ -24,7 +25,7 @@ impl Block {
     /// The channels from `first` on, of weights `[taps, channels]` of a kernel of so many columns with `stride` of them from
     /// one pixel to the next; `None` where there are no loops for it.
     pub(super) fn new(
-        weights: &[i16],
+        (element, weights): (Element, &[i16]),
         [channels, first]: [usize; 2],
         [run, stride]: [usize; 2],
     ) -> Option<Self> {
@@ -36,8 +37,13 @@ impl Block {
         let of = |column, i| (0..height).map(move |row| weight(row, column, first + channel(i)));
         let columns = (0..run).map(|column| std::array::from_fn(|i| of(column, i).collect()));
         let columns = columns.collect::<Vec<Column>>();
-        let bytes = (height <= 3).then(|| by_bytes(&columns)).flatten();
-        let forms = forms([run, stride], bytes.is_none())?;
+        let bytes = (height <= 3 && element == Element::Byte).then(|| by_bytes(&columns)).flatten();
+        let form = match element {
+            Element::Byte if bytes.is_some() => BYTES,
+            Element::Byte => WIDENED,
+            Element::Word => WORDS,
+        };
+        let forms = forms([run, stride], form)?;
         Some(Self { forms, weights: bytes.unwrap_or_else(|| by_words(&columns, height)) })
     }
 }
@@ -97,9 +103,10 @@ mod tests {
 
     #[test]
     fn large_weights_stay_words() {
-        let bytes = |weights: &[i16]| Block::new(weights, [1, 0], [3, 1]).unwrap().weights.len();
+        let block = |weights: &[i16], run| Block::new((Element::Byte, weights), [1, 0], [run, 1]);
+        let bytes = |weights: &[i16]| block(weights, 3).unwrap().weights.len();
         assert_eq!(bytes(&[80; 9]), 3 * 4 * LANES);
         assert_eq!(bytes(&[100; 9]), 2 * 3 * 4 * LANES);
-        assert!(Block::new(&[1; 16], [1, 0], [4, 1]).is_none());
+        assert!(block(&[1; 16], 4).is_none());
     }
 }

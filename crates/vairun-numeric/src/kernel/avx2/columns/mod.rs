@@ -1,11 +1,12 @@
-//! Depthwise convolution of bytes with AVX2: columns of the kernel that neighbours share.
+//! Depthwise convolution with AVX2: columns of the kernel that neighbours share.
 //!
 //! What is interleaved once serves every pixel of a tile whose window holds the column. The rows of a column are taken in
 //! one of two forms:
 //!
 //! - up to three as four bytes of a lane: the first, the second, the third and the second again. `vpmaddubsw` adds two
 //!   products in 16 bits; so that these never saturate, the weight of the second row is split between its two places;
-//! - two after two as words of a lane, where there are more of them, or weights so large that no split helps.
+//! - two after two as words of a lane, where there are more of them, weights so large that no split helps, or codes of 16
+//!   bits.
 
 #![allow(unsafe_code)]
 
@@ -19,11 +20,12 @@ use self::block::Block;
 use self::tile::{PIXELS, Source, columns};
 use super::depthwise::in_tasks;
 use super::finish::finish;
-use super::sources::{SLACK, inside_of};
+use super::sources::{SLACK, grow, inside_of};
 use crate::kernel::finish::{Finish, LANES};
 use crate::kernel::product::Image;
 use crate::kernel::rows::Rows;
 use crate::kernel::tile::Target;
+use crate::kernel::weights::Element;
 
 /// Tiles of a task at most.
 const TASK: usize = 16;
@@ -33,6 +35,7 @@ const TILES: usize = 4;
 /// The weights of a depthwise convolution, and where it reads.
 #[derive(Clone, Debug)]
 pub(in crate::kernel) struct Packed {
+    element: Element,
     channels: usize,
     /// Columns of the kernel, and from one pixel to the next; its rows.
     run: usize,
@@ -67,7 +70,7 @@ struct Scratch {
 impl Packed {
     /// `weights` are `[taps, channels]`; `None` where neighbours share too little, or there are no loops for the kernel.
     pub(in crate::kernel) fn new(
-        weights: &[i16],
+        (element, weights): (Element, &[i16]),
         channels: usize,
         rows: &Rows,
         zero: i32,
@@ -76,13 +79,13 @@ impl Packed {
         if channels == 0 || stride >= run {
             return None;
         }
-        let block = |first| Block::new(weights, [channels, first], [run, stride]);
+        let block = |first| Block::new((element, weights), [channels, first], [run, stride]);
         let blocks = (0..channels).step_by(LANES).map(block).collect::<Option<_>>()?;
         let tiles = tiles(rows)?;
         let places = tiles.iter().flat_map(|tile| places(rows, tile)).collect();
-        let zeros = vec![zero as u8; channels + SLACK];
+        let zeros = element.repeated(zero, channels + SLACK);
         let height = rows.taps / run;
-        Some(Self { channels, run, stride, height, blocks, tiles, places, zeros })
+        Some(Self { element, channels, run, stride, height, blocks, tiles, places, zeros })
     }
 
     /// Computes one image of the result.
@@ -126,7 +129,7 @@ impl Packed {
         columns(self.run, self.stride, tile.pixels) * self.height
     }
 
-    /// Where the rows of the columns lie: sixteen bytes from any channel on may be read there.
+    /// Where the rows of the columns lie: sixteen codes from any channel on may be read there.
     ///
     /// # Safety
     /// As [`Packed::image`].
@@ -135,20 +138,22 @@ impl Packed {
         let (first, last) = (&tiles[0], &tiles[tiles.len() - 1]);
         let places = &self.places[first.places..last.places + self.rows(last)];
         let mut start = x.start as *const u8;
+        let pixel = self.channels * self.element.bytes();
         if !self.channels.is_multiple_of(LANES) {
             let inside = inside_of(places);
-            let before = inside.start * self.channels;
+            let before = inside.start * pixel;
             // SAFETY: these pixels are of x.
-            let codes = unsafe {
-                std::slice::from_raw_parts(start.add(before), inside.len() * self.channels)
-            };
-            scratch.codes.resize((codes.len() + SLACK).max(scratch.codes.len()), 0);
+            let codes =
+                unsafe { std::slice::from_raw_parts(start.add(before), inside.len() * pixel) };
+            grow(&mut scratch.codes, codes.len() + SLACK * self.element.bytes());
             scratch.codes[..codes.len()].copy_from_slice(codes);
             start = scratch.codes.as_ptr().wrapping_sub(before);
         }
-        scratch.rows.resize(places.len().max(scratch.rows.len()), std::ptr::null());
+        if scratch.rows.len() < places.len() {
+            scratch.rows.resize(places.len(), std::ptr::null());
+        }
         // Numbers of 32 bits: their products are one instruction.
-        let (zeros, stride) = (self.zeros.as_ptr(), self.channels as u32);
+        let (zeros, stride) = (self.zeros.as_ptr(), pixel as u32);
         for (row, &at) in scratch.rows.iter_mut().zip(places) {
             let inside = start.wrapping_add((u64::from(at) * u64::from(stride)) as usize);
             *row = if at == Rows::PADDING { zeros } else { inside };
@@ -158,7 +163,7 @@ impl Packed {
     /// Up to [`TILES`] tiles, for whose sums there is room; gives the rows behind theirs.
     ///
     /// # Safety
-    /// The CPU has AVX2; sixteen bytes from any channel on are readable in the rows of the tiles; the target is writable.
+    /// The CPU has AVX2; sixteen codes from any channel on are readable in the rows of the tiles; the target is writable.
     unsafe fn tiles<'a>(
         &self,
         parameters: &Finish,
