@@ -6,35 +6,68 @@ use crate::kernel::kind::{CHECKED, DIVISION, EXACT, HALF_AWAY, HALF_UP, ROUNDING
 use crate::kernel::narrow::{Division, Narrow};
 use crate::round::Round;
 
-/// The codes of `x`, for a quantizer of that kind.
-#[inline]
-#[target_feature(enable = "avx2")]
-pub(super) fn codes<const KIND: u8>(narrow: &Narrow, x: __m256) -> __m256i {
-    const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
-    let scale = _mm256_set1_ps(narrow.scale());
-    let inverse = _mm256_set1_ps(narrow.inverse());
-    let quotient = match KIND & DIVISION {
-        EXACT => _mm256_mul_ps(x, inverse),
-        CHECKED => {
-            let quotient = _mm256_mul_ps(x, inverse);
-            let distance = _mm256_sub_ps(quotient, _mm256_round_ps::<NEAREST>(quotient));
-            let distance = _mm256_andnot_ps(_mm256_set1_ps(-0.0), distance);
-            let tie = _mm256_set1_ps(0.5 - Division::MARGIN);
-            match _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GE_OQ>(distance, tie)) {
-                0 => quotient,
-                _ => _mm256_div_ps(x, scale),
-            }
+/// A quantizer of some kind in registers.
+#[derive(Clone, Copy)]
+pub(super) struct Quantizer<const KIND: u8> {
+    scale: __m256,
+    inverse: __m256,
+    low: __m256,
+    high: __m256,
+    before: __m256,
+    after: __m256i,
+    narrow: Narrow,
+}
+
+impl<const KIND: u8> Quantizer<KIND> {
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub(super) fn new(narrow: &Narrow) -> Self {
+        let (low, high, before, after) = narrow.bounds();
+        Self {
+            scale: _mm256_set1_ps(narrow.scale()),
+            inverse: _mm256_set1_ps(narrow.inverse()),
+            low: _mm256_set1_ps(low),
+            high: _mm256_set1_ps(high),
+            before: _mm256_set1_ps(before),
+            after: _mm256_set1_epi32(after),
+            narrow: *narrow,
         }
-        _ => _mm256_div_ps(x, scale),
-    };
-    let (low, high, before, after) = narrow.bounds();
-    // Adding 0 does not change how a number rounds.
-    let quotient = match KIND & DIVISION {
-        CHECKED => quotient,
-        _ => _mm256_add_ps(quotient, _mm256_set1_ps(before)),
-    };
-    let clamped = _mm256_min_ps(_mm256_max_ps(quotient, _mm256_set1_ps(low)), _mm256_set1_ps(high));
-    _mm256_add_epi32(rounded(rounding::<KIND>(narrow), clamped), _mm256_set1_epi32(after))
+    }
+
+    /// The codes of `x`.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub(super) fn codes(&self, x: __m256) -> __m256i {
+        let quotient = self.quotient(x);
+        // Adding 0 does not change how a number rounds.
+        let quotient = match KIND & DIVISION {
+            CHECKED => quotient,
+            _ => _mm256_add_ps(quotient, self.before),
+        };
+        let clamped = _mm256_min_ps(_mm256_max_ps(quotient, self.low), self.high);
+        _mm256_add_epi32(rounded(rounding::<KIND>(&self.narrow), clamped), self.after)
+    }
+
+    /// The quotient of `x` by the step, or what rounds to the same code.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn quotient(&self, x: __m256) -> __m256 {
+        const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+        let quotient = _mm256_mul_ps(x, self.inverse);
+        match KIND & DIVISION {
+            EXACT => quotient,
+            CHECKED => {
+                let distance = _mm256_sub_ps(quotient, _mm256_round_ps::<NEAREST>(quotient));
+                let distance = _mm256_andnot_ps(_mm256_set1_ps(-0.0), distance);
+                let tie = _mm256_set1_ps(0.5 - Division::MARGIN);
+                match _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GE_OQ>(distance, tie)) {
+                    0 => quotient,
+                    _ => _mm256_div_ps(x, self.scale),
+                }
+            }
+            _ => _mm256_div_ps(x, self.scale),
+        }
+    }
 }
 
 /// `number · scale / step` in the order of the definition, where that is small; else `quotient`, which is clamped.

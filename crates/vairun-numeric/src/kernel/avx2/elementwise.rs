@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::codes::codes;
+use super::codes::Quantizer;
 use super::finish::{write8, write16};
 use crate::kernel::elementwise::{Binary, Grid, Operation, Stored};
 use crate::kernel::kind::by_kind;
@@ -25,25 +25,30 @@ pub(in crate::kernel) unsafe fn quantize<C: Stored>(narrow: &Narrow, x: &[f32], 
 
 #[target_feature(enable = "avx2")]
 fn quantize_kind<const KIND: u8, C: Stored>(narrow: &Narrow, x: &[f32], out: &mut [C]) {
+    let quantizer = Quantizer::<KIND>::new(narrow);
     let (whole, rest) = x.as_chunks::<TURN>();
     for (x, out) in whole.iter().zip(out.chunks_exact_mut(TURN)) {
-        quantize_turn::<KIND, C>(narrow, x, out);
+        quantize_turn(&quantizer, x, out);
     }
     if !rest.is_empty() {
         let (mut last, mut codes) = ([0.0; TURN], [C::default(); TURN]);
         last[..rest.len()].copy_from_slice(rest);
-        quantize_turn::<KIND, C>(narrow, &last, &mut codes);
+        quantize_turn(&quantizer, &last, &mut codes);
         out[TURN * whole.len()..].copy_from_slice(&codes[..rest.len()]);
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn quantize_turn<const KIND: u8, C: Stored>(narrow: &Narrow, x: &[f32; TURN], out: &mut [C]) {
+fn quantize_turn<const KIND: u8, C: Stored>(
+    quantizer: &Quantizer<KIND>,
+    x: &[f32; TURN],
+    out: &mut [C],
+) {
     // SAFETY: sixteen elements each.
     unsafe {
-        let lower = codes::<KIND>(narrow, _mm256_loadu_ps(x.as_ptr()));
-        let upper = codes::<KIND>(narrow, _mm256_loadu_ps(x.as_ptr().add(8)));
+        let lower = quantizer.codes(_mm256_loadu_ps(x.as_ptr()));
+        let upper = quantizer.codes(_mm256_loadu_ps(x.as_ptr().add(8)));
         write([lower, upper], out);
     }
 }
@@ -110,8 +115,9 @@ fn binary_turn<const KIND: u8, A: Stored, B: Stored, C: Stored>(
                 .map(|(a, b)| _mm256_add_ps(_mm256_mul_ps(_mm256_mul_ps(a, b), p), q))
         }
     };
-    let narrow = &binary.narrow;
-    write([codes::<KIND>(narrow, results[0]), codes::<KIND>(narrow, results[1])], out);
+    // In a loop, all but the codes themselves is computed once.
+    let quantizer = Quantizer::<KIND>::new(&binary.narrow);
+    write(results.map(|x| quantizer.codes(x)), out);
 }
 
 /// The real numbers of stored codes.

@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::codes::codes;
+use super::codes::Quantizer;
 use super::merged::merged8;
 use crate::kernel::finish::{LANES, Output, Part};
 use crate::kernel::kind::by_kind;
@@ -23,10 +23,16 @@ pub(super) unsafe fn finish(part: &Part, target: Target, sums: &[i32]) {
                 by_kind!(narrow, KIND => merged8::<KIND>(part, merged, &narrow, target, sums));
             }
             (_, Output::Codes8(narrow)) => {
-                by_kind!(narrow, KIND => real(part, target, sums, |x| codes::<KIND>(&narrow, x), write8));
+                by_kind!(narrow, KIND => {
+                    let quantizer = Quantizer::<KIND>::new(&narrow);
+                    real(part, target, sums, |x| quantizer.codes(x), write8);
+                });
             }
             (_, Output::Codes16(narrow)) => {
-                by_kind!(narrow, KIND => real(part, target, sums, |x| codes::<KIND>(&narrow, x), write16));
+                by_kind!(narrow, KIND => {
+                    let quantizer = Quantizer::<KIND>::new(&narrow);
+                    real(part, target, sums, |x| quantizer.codes(x), write16);
+                });
             }
             (_, Output::Real) => real(part, target, sums, |x| _mm256_castps_si256(x), write32),
             (_, Output::Sums) => each(part, target, sums, |_, sum| sum, write32),
@@ -100,11 +106,12 @@ unsafe fn each(
     for (pixel, sums) in sums.chunks_exact(LANES).enumerate() {
         // SAFETY: a pixel has LANES sums, the parameters are padded by a block; the target as the caller promises.
         unsafe {
-            let values = [0, 8].map(|lane| {
+            // A loop would have its body in a function of its own.
+            let corrected = |lane: usize| {
                 let add = _mm256_loadu_si256(part.add.as_ptr().add(lane).cast());
-                let sum = _mm256_loadu_si256(sums.as_ptr().add(lane).cast());
-                convert(lane, _mm256_add_epi32(sum, add))
-            });
+                _mm256_add_epi32(_mm256_loadu_si256(sums.as_ptr().add(lane).cast()), add)
+            };
+            let values = [convert(0, corrected(0)), convert(8, corrected(8))];
             write(target.start.add(pixel * target.stride), values, target.channels);
         }
     }
