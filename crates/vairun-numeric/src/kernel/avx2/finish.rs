@@ -106,7 +106,7 @@ unsafe fn each(
     for (pixel, sums) in sums.chunks_exact(LANES).enumerate() {
         // SAFETY: a pixel has LANES sums, the parameters are padded by a block; the target as the caller promises.
         unsafe {
-            // A loop would have its body in a function of its own.
+            // `map` over the lanes would have its body in a function of its own.
             let corrected = |lane: usize| {
                 let add = _mm256_loadu_si256(part.add.as_ptr().add(lane).cast());
                 _mm256_add_epi32(_mm256_loadu_si256(sums.as_ptr().add(lane).cast()), add)
