@@ -13,7 +13,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::finish::finish;
-use super::sources::{SLACK, inside_of, widen};
+use super::sources::{SLACK, inside, widen};
 use crate::kernel::dispatch::alone;
 use crate::kernel::finish::{Finish, LANES};
 use crate::kernel::product::Image;
@@ -130,7 +130,7 @@ impl Packed {
     /// As [`Packed::image`].
     #[target_feature(enable = "avx2")]
     unsafe fn point(&self, scratch: &mut Scratch, x: Image, table: &[u32], taps: usize) {
-        let inside = inside_of(table);
+        let inside = inside(table);
         let bytes = self.channels * self.element.bytes();
         let start = (x.start + inside.start * bytes) as *const u8;
         // SAFETY: these pixels are of x.

@@ -30,7 +30,7 @@ macro_rules! multiply_pair {
 
 /// Adds the sums of a single step, whose codes change places first where that is told; its weights in `{a}`.
 macro_rules! multiply_single {
-    ($change:literal; $($row:ident $s:ident)*) => {
+    ($change:tt; $($row:ident $s:ident)*) => {
         concat!($(
             "vpbroadcastd {x}, dword ptr [{", stringify!($row), "} + {p}]\n",
             $change,
@@ -38,6 +38,43 @@ macro_rules! multiply_single {
             "vpmaddwd {x}, {x}, {one}\n",
             "vpaddd {", stringify!($s), "}, {", stringify!($s), "}, {x}\n",
         )*)
+    };
+}
+
+/// Adds the sums of so many single steps, whose codes are put into an order first where one is named.
+macro_rules! single_steps {
+    ($count:expr; $w:ident $at:ident $one:ident; $($rows:tt)*) => {
+        single_steps!(@ $count; $w $at $one; "" {}; $($rows)*)
+    };
+    ($count:expr; $w:ident $at:ident $one:ident, $order:ident; $($rows:tt)*) => {
+        single_steps!(
+            @ $count; $w $at $one; "vpshufb {x}, {x}, {order}\n" { order = in(ymm_reg) $order, }; $($rows)*
+        )
+    };
+    (
+        @ $count:expr; $w:ident $at:ident $one:ident; $change:tt { $($operand:tt)* };
+        $($row:ident $s:ident)*
+    ) => {
+        // SAFETY: a turn reads 4 bytes of each row, 32 bytes of weights and a place, of which the block has as many as it
+        // counts.
+        unsafe {
+            asm!(
+                "2:",
+                "mov {p:e}, dword ptr [{at}]",
+                "vmovdqu {a}, ymmword ptr [{w}]",
+                multiply_single!($change; $($row $s)*),
+                "add {at}, 4",
+                "add {w}, 32",
+                "dec {n}",
+                "jnz 2b",
+                $($row = in(reg) $row, $s = inout(ymm_reg) $s,)*
+                $($operand)*
+                w = inout(reg) $w, at = inout(reg) $at, one = in(ymm_reg) $one,
+                n = inout(reg) u64::from($count) => _,
+                p = out(reg) _, a = out(ymm_reg) _, x = out(ymm_reg) _,
+                options(nostack, readonly),
+            );
+        }
     };
 }
 
@@ -94,47 +131,12 @@ macro_rules! form {
                     }
                 }
                 if counts.singles > 0 {
-                    // SAFETY: a turn reads 4 bytes of each row, 32 bytes of weights and a place, as above.
-                    unsafe {
-                        asm!(
-                            "2:",
-                            "mov {p:e}, dword ptr [{at}]",
-                            "vmovdqu {a}, ymmword ptr [{w}]",
-                            multiply_single!(""; $($row $s)*),
-                            "add {at}, 4",
-                            "add {w}, 32",
-                            "dec {n}",
-                            "jnz 2b",
-                            $($row = in(reg) $row, $s = inout(ymm_reg) $s,)*
-                            w = inout(reg) w, at = inout(reg) at, one = in(ymm_reg) one,
-                            n = inout(reg) u64::from(counts.singles) => _,
-                            p = out(reg) _, a = out(ymm_reg) _, x = out(ymm_reg) _,
-                            options(nostack, readonly),
-                        );
-                    }
+                    single_steps!(counts.singles; w at one; $($row $s)*);
                 }
                 for (&count, order) in counts.crossed.iter().zip(&ORDERS) {
-                    if count == 0 {
-                        continue;
-                    }
-                    let order = order_of(order);
-                    // SAFETY: as above.
-                    unsafe {
-                        asm!(
-                            "2:",
-                            "mov {p:e}, dword ptr [{at}]",
-                            "vmovdqu {a}, ymmword ptr [{w}]",
-                            multiply_single!("vpshufb {x}, {x}, {order}\n"; $($row $s)*),
-                            "add {at}, 4",
-                            "add {w}, 32",
-                            "dec {n}",
-                            "jnz 2b",
-                            $($row = in(reg) $row, $s = inout(ymm_reg) $s,)*
-                            w = inout(reg) w, at = inout(reg) at, one = in(ymm_reg) one,
-                            order = in(ymm_reg) order, n = inout(reg) u64::from(count) => _,
-                            p = out(reg) _, a = out(ymm_reg) _, x = out(ymm_reg) _,
-                            options(nostack, readonly),
-                        );
+                    if count > 0 {
+                        let order = order_of(order);
+                        single_steps!(count; w at one, order; $($row $s)*);
                     }
                 }
                 if counts.wide > 0 {

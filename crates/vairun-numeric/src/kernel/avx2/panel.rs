@@ -36,13 +36,12 @@ impl Panel {
             if whole { run[0] } else { BROKEN }
         };
         let pixel = channels * element.bytes();
-        let zero = (zero as i16).to_le_bytes().into_iter().take(element.bytes());
         Self {
             run: rows.run,
             starts: rows.table.chunks_exact(rows.run).map(start).collect(),
             pixel,
             length: (rows.taps * pixel + CHUNK + SLACK).next_multiple_of(CHUNK),
-            zeros: zero.cycle().take(pixel).collect(),
+            zeros: element.repeated(zero, channels),
         }
     }
 

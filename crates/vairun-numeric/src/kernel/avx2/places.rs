@@ -112,18 +112,6 @@ fn line_of(taps: &[u32]) -> u32 {
     }
 }
 
-/// The pixels of x from the first to the last of a table of places of `run` pixels; broken lines are not among them.
-#[inline(always)]
-pub(super) fn inside(table: &[u32], run: u32) -> Range<usize> {
-    // Two more than a number that stands for no pixel is less than 2.
-    let last = table.iter().fold(0, |last, at| at.wrapping_add(2).max(last));
-    let first = table.iter().fold(u32::MAX, |first, &at| at.min(first));
-    match last {
-        ..2 => 0..0,
-        last => first as usize..(last - 2 + run) as usize,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,7 +147,6 @@ mod tests {
         let places = Places::new(&rows(4, 0), 3);
         assert_eq!(places.table, [0, 1, 4, 5, 4, 5, 8, 9, 8, 9, 12, 13][..]);
         assert_eq!(places.broken(0..1).count(), 0);
-        assert_eq!(inside(&places.table, 3), 0..16);
     }
 
     #[test]
@@ -176,6 +163,5 @@ mod tests {
                 2
             );
         }
-        assert_eq!(inside(&places.table, 3), 0..0);
     }
 }

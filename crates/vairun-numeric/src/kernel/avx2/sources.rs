@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 use super::panel::{Panel, piece};
-use super::places::{Places, inside};
+use super::places::Places;
 use super::tile::Sources;
 use crate::kernel::product::Image;
 use crate::kernel::rows::Rows;
@@ -95,7 +95,7 @@ impl Scratch {
         let (start, count) = match copies || shape.widen {
             // SAFETY: the CPU has AVX2.
             true => unsafe {
-                let inside = inside_of(table);
+                let inside = inside(table);
                 (inside.start, inside.len())
             },
             false => (0, rows.input),
@@ -206,19 +206,20 @@ impl Scratch {
     }
 }
 
-/// Lines of x, whose pixel `start` comes first, one every `stride` elements.
+/// Places in x, whose pixel `start` comes first, one every `stride` elements.
 #[derive(Clone, Copy)]
-struct Lines<'a> {
-    table: &'a [u32],
-    start: usize,
-    stride: usize,
+pub(super) struct Lines<'a> {
+    /// As [`Places::table`].
+    pub(super) table: &'a [u32],
+    pub(super) start: usize,
+    pub(super) stride: usize,
 }
 
 impl Lines<'_> {
-    /// Where they lie.
+    /// Where they lie: at `zeros` where they are outside of x.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn point<T>(self, first: *const T, zeros: *const T, rows: &mut Vec<*const T>) {
+    pub(super) fn point<T>(self, first: *const T, zeros: *const T, rows: &mut Vec<*const T>) {
         if rows.len() < self.table.len() {
             rows.resize(self.table.len(), zeros);
         }
@@ -245,8 +246,11 @@ impl Lines<'_> {
 
 /// The pixels of x from the first to the last of a table of rows.
 #[target_feature(enable = "avx2")]
-pub(super) fn inside_of(table: &[u32]) -> Range<usize> {
-    inside(table, 1)
+pub(super) fn inside(table: &[u32]) -> Range<usize> {
+    // The largest number stands for no pixel: one more is 0.
+    let last = table.iter().fold(0, |last, at| at.wrapping_add(1).max(last));
+    let first = table.iter().fold(u32::MAX, |first, &at| at.min(first));
+    first.min(last) as usize..last as usize
 }
 
 /// The pixels of a band without gaps between them.
@@ -280,4 +284,20 @@ pub(super) fn widen(bytes: &[u8], words: &mut Vec<i16>) {
     }
     let done = 16 * whole.len();
     words[done..].iter_mut().zip(rest).for_each(|(to, &from)| *to = from.into());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_is_not_inside() {
+        if !std::arch::is_x86_feature_detected!("avx2") {
+            return;
+        }
+        // SAFETY: the CPU has AVX2.
+        let inside = |table: &[u32]| unsafe { inside(table) };
+        assert_eq!(inside(&[Rows::PADDING, 4, 0, 15]), 0..16);
+        assert_eq!(inside(&[Rows::PADDING; 3]), 0..0);
+    }
 }

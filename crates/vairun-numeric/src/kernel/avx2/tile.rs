@@ -86,7 +86,7 @@ macro_rules! multiply_pair {
 
 /// Adds the sums of a single step, whose codes change places first where that is told; its weights in `{a}` and `{b}`.
 macro_rules! multiply_single {
-    ($change:literal; $($row:ident $s0:ident $s1:ident)*) => {
+    ($change:tt; $($row:ident $s0:ident $s1:ident)*) => {
         concat!($(
             "vpbroadcastd {x}, dword ptr [{", stringify!($row), "} + {p}]\n",
             $change,
@@ -97,6 +97,45 @@ macro_rules! multiply_single {
             "vpaddd {", stringify!($s0), "}, {", stringify!($s0), "}, {y}\n",
             "vpaddd {", stringify!($s1), "}, {", stringify!($s1), "}, {x}\n",
         )*)
+    };
+}
+
+/// Adds the sums of so many single steps, whose codes are put into an order first where one is named.
+macro_rules! single_steps {
+    ($count:expr; $w:ident $at:ident $one:ident; $($rows:tt)*) => {
+        single_steps!(@ $count; $w $at $one; "" {}; $($rows)*)
+    };
+    ($count:expr; $w:ident $at:ident $one:ident, $order:ident; $($rows:tt)*) => {
+        single_steps!(
+            @ $count; $w $at $one; "vpshufb {x}, {x}, {order}\n" { order = in(ymm_reg) $order, }; $($rows)*
+        )
+    };
+    (
+        @ $count:expr; $w:ident $at:ident $one:ident; $change:tt { $($operand:tt)* };
+        $($row:ident $s0:ident $s1:ident)*
+    ) => {
+        // SAFETY: a turn reads 4 bytes of each row, 64 bytes of weights and a place, of which the block has as many as it
+        // counts.
+        unsafe {
+            asm!(
+                "2:",
+                "mov {p:e}, dword ptr [{at}]",
+                "vmovdqu {a}, ymmword ptr [{w}]",
+                "vmovdqu {b}, ymmword ptr [{w} + 32]",
+                multiply_single!($change; $($row $s0 $s1)*),
+                "add {at}, 4",
+                "add {w}, 64",
+                "dec {n}",
+                "jnz 2b",
+                $($row = in(reg) $row, $s0 = inout(ymm_reg) $s0, $s1 = inout(ymm_reg) $s1,)*
+                $($operand)*
+                w = inout(reg) $w, at = inout(reg) $at, one = in(ymm_reg) $one,
+                n = inout(reg) u64::from($count) => _,
+                p = out(reg) _, a = out(ymm_reg) _, b = out(ymm_reg) _,
+                x = out(ymm_reg) _, y = out(ymm_reg) _,
+                options(nostack, readonly),
+            );
+        }
     };
 }
 
@@ -149,51 +188,12 @@ macro_rules! forms {
                     }
                 }
                 if counts.singles > 0 {
-                    // SAFETY: a turn reads 4 bytes of each row, 64 bytes of weights and a place, as above.
-                    unsafe {
-                        asm!(
-                            "2:",
-                            "mov {p:e}, dword ptr [{at}]",
-                            "vmovdqu {a}, ymmword ptr [{w}]",
-                            "vmovdqu {b}, ymmword ptr [{w} + 32]",
-                            multiply_single!(""; $($row $s0 $s1)*),
-                            "add {at}, 4",
-                            "add {w}, 64",
-                            "dec {n}",
-                            "jnz 2b",
-                            $($row = in(reg) $row, $s0 = inout(ymm_reg) $s0, $s1 = inout(ymm_reg) $s1,)*
-                            w = inout(reg) w, at = inout(reg) at, one = in(ymm_reg) one,
-                            n = inout(reg) u64::from(counts.singles) => _,
-                            p = out(reg) _, a = out(ymm_reg) _, b = out(ymm_reg) _,
-                            x = out(ymm_reg) _, y = out(ymm_reg) _,
-                            options(nostack, readonly),
-                        );
-                    }
+                    single_steps!(counts.singles; w at one; $($row $s0 $s1)*);
                 }
                 for (&count, order) in counts.crossed.iter().zip(&ORDERS) {
-                    if count == 0 {
-                        continue;
-                    }
-                    let order = order_of(order);
-                    // SAFETY: a turn reads 4 bytes of each row, 64 bytes of weights and a place, as above.
-                    unsafe {
-                        asm!(
-                            "2:",
-                            "mov {p:e}, dword ptr [{at}]",
-                            "vmovdqu {a}, ymmword ptr [{w}]",
-                            "vmovdqu {b}, ymmword ptr [{w} + 32]",
-                            multiply_single!("vpshufb {x}, {x}, {order}\n"; $($row $s0 $s1)*),
-                            "add {at}, 4",
-                            "add {w}, 64",
-                            "dec {n}",
-                            "jnz 2b",
-                            $($row = in(reg) $row, $s0 = inout(ymm_reg) $s0, $s1 = inout(ymm_reg) $s1,)*
-                            w = inout(reg) w, at = inout(reg) at, one = in(ymm_reg) one, order = in(ymm_reg) order,
-                            n = inout(reg) u64::from(count) => _,
-                            p = out(reg) _, a = out(ymm_reg) _, b = out(ymm_reg) _,
-                            x = out(ymm_reg) _, y = out(ymm_reg) _,
-                            options(nostack, readonly),
-                        );
+                    if count > 0 {
+                        let order = order_of(order);
+                        single_steps!(count; w at one, order; $($row $s0 $s1)*);
                     }
                 }
                 if counts.wide > 0 {

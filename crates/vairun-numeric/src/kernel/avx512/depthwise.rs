@@ -78,12 +78,7 @@ impl Packed {
         let place = |i: usize| i / BLOCK * BLOCK + channel(i % BLOCK);
         // The parameters are padded by a block.
         let ordered = |of: &[f32]| (0..blocks * BLOCK).map(|i| of[place(i)]).collect::<Vec<f32>>();
-        let padding = match element {
-            Element::Byte => vec![zero as u8; BLOCK],
-            Element::Word => {
-                (zero as i16).to_le_bytes().into_iter().cycle().take(2 * BLOCK).collect()
-            }
-        };
+        let padding = element.repeated(zero, BLOCK);
         Self {
             element,
             weights: packed,

@@ -20,7 +20,7 @@ use self::block::Block;
 use self::tile::{PIXELS, Source, columns};
 use super::depthwise::in_tasks;
 use super::finish::finish;
-use super::sources::{SLACK, grow, inside_of};
+use super::sources::{Lines, SLACK, grow, inside};
 use crate::kernel::finish::{Finish, LANES};
 use crate::kernel::product::Image;
 use crate::kernel::rows::Rows;
@@ -140,7 +140,7 @@ impl Packed {
         let mut start = x.start as *const u8;
         let pixel = self.channels * self.element.bytes();
         if !self.channels.is_multiple_of(LANES) {
-            let inside = inside_of(places);
+            let inside = inside(places);
             let before = inside.start * pixel;
             // SAFETY: these pixels are of x.
             let codes =
@@ -149,15 +149,8 @@ impl Packed {
             scratch.codes[..codes.len()].copy_from_slice(codes);
             start = scratch.codes.as_ptr().wrapping_sub(before);
         }
-        if scratch.rows.len() < places.len() {
-            scratch.rows.resize(places.len(), std::ptr::null());
-        }
-        // Numbers of 32 bits: their products are one instruction.
-        let (zeros, stride) = (self.zeros.as_ptr(), pixel as u32);
-        for (row, &at) in scratch.rows.iter_mut().zip(places) {
-            let inside = start.wrapping_add((u64::from(at) * u64::from(stride)) as usize);
-            *row = if at == Rows::PADDING { zeros } else { inside };
-        }
+        let lines = Lines { table: places, start: 0, stride: pixel };
+        lines.point(start, self.zeros.as_ptr(), &mut scratch.rows);
     }
 
     /// Up to [`TILES`] tiles, for whose sums there is room; gives the rows behind theirs.
