@@ -62,6 +62,9 @@ pub enum RunError {
     /// A node could not compute its outputs.
     #[error(transparent)]
     Node(Box<NodeFailure>),
+    /// The file of the model was changed while it was open.
+    #[error("the file of a constant: {0}")]
+    File(#[source] std::io::Error),
     /// A node gave fewer outputs than the graph reads.
     #[error("node `{node}` gave {got} outputs, `{tensor}` is not among them")]
     MissingOutput {

@@ -46,10 +46,15 @@ impl Plan {
     /// A value at the end of a run.
     pub(crate) fn output(&self, id: ValueId, values: &Values) -> Result<Value, RunError> {
         let missing = || RunError::MissingInput(self.graph.name_of(id).to_owned());
-        values[id.index()]
-            .clone()
-            .or_else(|| Some(self.constants.known(id)?.clone().into()))
-            .ok_or_else(missing)
+        let value = values[id.index()].clone();
+        value.map_or_else(|| self.known(id), |value| Ok(Some(value)))?.ok_or_else(missing)
+    }
+
+    /// A constant.
+    pub(crate) fn known(&self, id: ValueId) -> Result<Option<Value>, RunError> {
+        let Some(tensor) = self.constants.known(id) else { return Ok(None) };
+        tensor.check_file().map_err(RunError::File)?;
+        Ok(Some(tensor.clone().into()))
     }
 
     /// The values before the first node: inputs and captures. Constants are read from the plan.
@@ -163,7 +168,7 @@ impl Plan {
         values: &mut Values,
         watch: &mut Watch,
     ) -> Result<Outputs, RunError> {
-        let inputs = self.gather(node, drops, values);
+        let inputs = self.gather(node, drops, values)?;
         let kinds: Vec<_> = inputs.iter().map(Kind::of).collect();
         let span =
             tracing::debug_span!("node", name = node.name, op = %node.op, inputs = %Kinds(&kinds));
@@ -173,21 +178,24 @@ impl Plan {
     }
 
     /// The inputs of a node. A value that nobody reads later is moved, so that the operator may write over it.
-    fn gather(&self, node: &Node, drops: &[ValueId], values: &mut Values) -> Vec<Option<Value>> {
+    fn gather(
+        &self,
+        node: &Node,
+        drops: &[ValueId],
+        values: &mut Values,
+    ) -> Result<Vec<Option<Value>>, RunError> {
         let read_again = |id: ValueId, place: usize| {
             !drops.contains(&id)
                 || node.inputs[place + 1..].contains(&Some(id))
                 || node.bodies().any(|body| body.captures.iter().any(|capture| capture.outer == id))
         };
-        let mut inputs = Vec::with_capacity(node.inputs.len());
-        for (place, id) in node.inputs.iter().enumerate() {
-            inputs.push(id.and_then(|id| {
-                let slot = &mut values[id.index()];
-                let value = if read_again(id, place) { slot.clone() } else { slot.take() };
-                value.or_else(|| Some(self.constants.known(id)?.clone().into()))
-            }));
-        }
-        inputs
+        let read = |(place, id): (usize, &Option<ValueId>)| {
+            let &Some(id) = id else { return Ok(None) };
+            let slot = &mut values[id.index()];
+            let value = if read_again(id, place) { slot.clone() } else { slot.take() };
+            value.map_or_else(|| self.known(id), |value| Ok(Some(value)))
+        };
+        node.inputs.iter().enumerate().map(read).collect()
     }
 
     fn node_error(&self, node: &Node, kinds: &[Kind], source: OpError, watch: &Watch) -> RunError {

@@ -63,9 +63,9 @@ fn words(bencher: Bencher, shape: &[usize; 5]) {
 }
 
 /// Numbers between -126 and 126 around 0, small ones more often.
-fn weight(i: usize) -> i32 {
+fn weight(i: usize) -> i16 {
     let hash = (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (0..4).map(|n| (hash >> (20 + 8 * n)) as u8 as i32 % 64).sum::<i32>() - 126
+    (0..4).map(|n| (hash >> (20 + 8 * n)) as u8 as i16 % 64).sum::<i16>() - 126
 }
 
 fn product(
@@ -86,7 +86,7 @@ fn product(
     let geometry =
         ConvGeometry { batch: 1, channels, out_channels, groups: 1, windows: vec![window, window] };
     let taps = kernel * kernel;
-    let w: Vec<i32> = (0..out_channels * taps * channels).map(weight).collect();
+    let w: Vec<i16> = (0..out_channels * taps * channels).map(weight).collect();
     let weights = Weights::new(element, out_channels, taps, channels, &w).unwrap();
     let scale = 0.37;
     let narrow = NarrowParts {

@@ -56,7 +56,7 @@ fn depthwise<const BYTES: usize>(bencher: Bencher, &[channels, side, kernel, str
     let windows = windows(side, kernel, stride, kernel / 2);
     let geometry =
         ConvGeometry { batch: 1, channels, out_channels: channels, groups: channels, windows };
-    let w: Vec<i32> = (0..channels * kernel * kernel).map(|i| (i % 255) as i32 - 127).collect();
+    let w: Vec<i16> = (0..channels * kernel * kernel).map(|i| (i % 255) as i16 - 127).collect();
     let output = Output::Codes8(narrow(0.37));
     let finish = Finish::new(vec![5; channels], vec![0.01; channels], None, output);
     let rows = Rows::conv(&geometry).unwrap();

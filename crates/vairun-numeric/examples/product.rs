@@ -38,7 +38,7 @@ fn main() {
     std::hint::black_box(&out);
 }
 
-fn product(element: Element, divisor: i32, sizes: [usize; 5]) -> Product {
+fn product(element: Element, divisor: i16, sizes: [usize; 5]) -> Product {
     let [channels, out_channels, side, kernel, stride] = sizes;
     let (pad_begin, pad_end) = (kernel / 2, kernel / 2);
     let window =
@@ -46,7 +46,7 @@ fn product(element: Element, divisor: i32, sizes: [usize; 5]) -> Product {
     let windows = vec![window; 2];
     let geometry = ConvGeometry { batch: 1, channels, out_channels, groups: 1, windows };
     let taps = kernel * kernel;
-    let w: Vec<i32> = (0..out_channels * taps * channels).map(|i| weight(i) / divisor).collect();
+    let w: Vec<i16> = (0..out_channels * taps * channels).map(|i| weight(i) / divisor).collect();
     let weights = Weights::new(element, out_channels, taps, channels, &w).unwrap();
     let (round, zero_inside) = (Round::HalfEven, None);
     let parts = NarrowParts { scale: 0.37, zero: 3, low: 0, high: 255, round, zero_inside };

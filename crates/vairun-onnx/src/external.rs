@@ -13,6 +13,7 @@ pub(crate) struct Folder {
     /// `None` where the model came from bytes without a folder.
     root: Option<PathBuf>,
     mapped: HashMap<String, MappedFile>,
+    model: Option<MappedFile>,
 }
 
 /// A part of a file beside the model.
@@ -24,7 +25,18 @@ pub(crate) struct Part {
 
 impl Folder {
     pub(crate) fn new(root: Option<&Path>) -> Self {
-        Self { root: root.map(Path::to_owned), mapped: HashMap::new() }
+        Self { root: root.map(Path::to_owned), mapped: HashMap::new(), model: None }
+    }
+
+    /// With the file of the model itself: its large tensors stay there.
+    pub(crate) fn of(model: Option<MappedFile>, root: Option<&Path>) -> Self {
+        Self { model, ..Self::new(root) }
+    }
+
+    /// The file that holds these bytes of the model, and where they start.
+    pub(crate) fn place_of(&self, bytes: &[u8]) -> Option<(&MappedFile, usize)> {
+        let file = self.model.as_ref()?;
+        Some((file, file.offset_of(bytes)?))
     }
 
     /// The part that the entries of `TensorProto.external_data` name; without `length`, to the end of the file.

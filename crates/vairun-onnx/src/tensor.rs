@@ -2,7 +2,7 @@
 
 use half::{bf16, f16};
 use vairun_graph::dtype_from_onnx;
-use vairun_tensor::{Carrier, DType, Element, Tensor};
+use vairun_tensor::{Carrier, DType, Element, MappedFile, Tensor};
 
 use crate::error::Fault;
 use crate::external::{Folder, Part};
@@ -15,6 +15,9 @@ pub(crate) struct TensorReader {
     /// Bytes that sparse tensors may still take when they are made dense.
     pub(crate) dense_budget: usize,
 }
+
+/// Bytes from which on a tensor stays in the file: a few pages.
+const STAYS: usize = 1 << 16;
 
 /// What all forms of a tensor's elements have to fill.
 struct Header {
@@ -34,11 +37,17 @@ impl TensorReader {
             return Err(Fault::unsupported("a tensor stored in segments"));
         }
         if proto.data_location == Some(EXTERNAL) {
-            return header.external(&self.folder.part(&proto.external_data)?);
+            let Part { file, offset, length } = self.folder.part(&proto.external_data)?;
+            return header.mapped(&file, offset, length, "external data");
         }
         // onnx.proto: "Data is stored in raw_data (if set) otherwise in type-specified field".
         match &proto.raw_data {
-            Some(raw) if header.count == 0 || !raw.is_empty() => header.raw(raw),
+            Some(raw) if header.count == 0 || !raw.is_empty() => {
+                match self.folder.place_of(raw).filter(|_| raw.len() >= STAYS) {
+                    Some((file, offset)) => header.mapped(file, offset, raw.len(), "raw_data"),
+                    None => header.raw(raw),
+                }
+            }
             _ => header.typed(proto),
         }
     }
@@ -102,13 +111,18 @@ impl Header {
         )))
     }
 
-    fn external(&self, part: &Part) -> Result<Tensor, Fault> {
-        self.expect("external data", part.length, self.bytes()?, "bytes")?;
+    fn mapped(
+        &self,
+        file: &MappedFile,
+        offset: usize,
+        length: usize,
+        field: &str,
+    ) -> Result<Tensor, Fault> {
+        self.expect(field, length, self.bytes()?, "bytes")?;
         if packed_bits(self.dtype).is_some() {
-            let bytes = &part.file.bytes()[part.offset..part.offset + part.length];
-            return self.raw(bytes);
+            return self.raw(&file.bytes()[offset..offset + length]);
         }
-        Tensor::from_mapped(self.dtype, &self.shape, &part.file, part.offset, part.length)
+        Tensor::from_mapped(self.dtype, &self.shape, file, offset, length)
             .map_err(|error| Fault::malformed(error.to_string()))
     }
 

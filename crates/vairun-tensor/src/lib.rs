@@ -11,6 +11,7 @@ mod dequantized;
 mod dtype;
 mod element;
 pub mod files;
+mod late;
 mod mapped;
 mod storage;
 mod tensor;

@@ -12,6 +12,11 @@ pub trait Buffer: Any + fmt::Debug + Send + Sync {
     /// The elements, little-endian, aligned for their type; always the same number.
     fn bytes(&self) -> &[u8];
 
+    /// How many bytes these are.
+    fn byte_len(&self) -> usize {
+        self.bytes().len()
+    }
+
     /// The elements to write to; `None` where others may read them.
     fn bytes_mut(&mut self) -> Option<&mut [u8]>;
 
@@ -88,7 +93,7 @@ impl Storage {
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Mapped(map, carrier) => map.bytes().len() / carrier.bytes().unwrap_or(1),
-            Self::Buffer(buffer, carrier) => buffer.bytes().len() / carrier.bytes().unwrap_or(1),
+            Self::Buffer(buffer, carrier) => buffer.byte_len() / carrier.bytes().unwrap_or(1),
             owned => each_owned!(owned, data => data.len()),
         }
     }

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -6,6 +7,7 @@ use thiserror::Error;
 use crate::dequantized::Dequantized;
 use crate::dtype::{Carrier, DType};
 use crate::element::Element;
+use crate::late::Late;
 use crate::mapped::MappedFile;
 use crate::storage::{Buffer, Storage};
 
@@ -144,7 +146,23 @@ impl Tensor {
         if in_place {
             return Ok(Self::from_storage(dtype, shape, Storage::Mapped(range, carrier)));
         }
-        Self::from_le_bytes(dtype, shape, range.bytes())
+        let copied = Self::from_le_bytes(dtype, shape, range.bytes());
+        range.release();
+        copied
+    }
+
+    /// Numbers in float32 that `make` computes when somebody reads them, once; as many as `shape` has.
+    ///
+    /// # Errors
+    /// [`TensorError::TooLarge`] where memory cannot hold the shape.
+    pub fn late(
+        shape: &[usize],
+        make: impl Fn() -> Vec<f32> + Send + Sync + 'static,
+    ) -> Result<Self, TensorError> {
+        let count = element_count(shape);
+        let count = count.ok_or_else(|| TensorError::TooLarge { shape: shape.to_vec() })?;
+        let storage = Storage::Buffer(Arc::new(Late::new(count, make)), Carrier::F32);
+        Ok(Self::from_storage(DType::F32, shape, storage))
     }
 
     /// A tensor whose elements stay where `buffer` holds them.
@@ -353,6 +371,24 @@ impl Tensor {
     /// Whether both share the same elements in memory; used as the identity of a constant.
     pub fn same_storage(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.storage, &other.storage)
+    }
+
+    /// Whether the file that holds the elements, where one does, is as it was when it was opened.
+    ///
+    /// # Errors
+    /// Where it is not: the elements may be others than those that were there.
+    pub fn check_file(&self) -> io::Result<()> {
+        match &*self.storage {
+            Storage::Mapped(range, _) => range.check(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives back the memory of elements that a file holds; they are read from there again when somebody looks at them.
+    pub fn release(&self) {
+        if let Storage::Mapped(range, _) = &*self.storage {
+            range.release();
+        }
     }
 
     /// Whether writing to the elements would copy them first: somebody else holds them, or they stand in a file.

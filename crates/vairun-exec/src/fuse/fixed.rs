@@ -2,7 +2,7 @@ use std::sync::OnceLock;
 
 use vairun_graph::ValueId;
 use vairun_ops::Outputs;
-use vairun_tensor::Value;
+use vairun_tensor::{Tensor, Value};
 
 use crate::error::RunError;
 use crate::plan::{Kernel, Plan};
@@ -59,8 +59,8 @@ impl Plan {
         id: ValueId,
         made: impl Fn(Outputs, &OnceLock<Outputs>) -> Outputs,
     ) -> Result<Value, RunError> {
-        if let Some(tensor) = self.constants.known(id) {
-            return Ok(tensor.clone().into());
+        if let Some(value) = self.known(id)? {
+            return Ok(value);
         }
         let nodes = self.unknown_before(id);
         let mut values: Values = vec![None; self.graph.values.len()];
@@ -82,6 +82,13 @@ impl Plan {
             }
         }
         self.output(id, &values)
+    }
+
+    /// Gives back the memory of weights that stand in a file, after they were packed.
+    pub(super) fn release(&self, id: ValueId) {
+        let nodes = self.unknown_before(id).into_iter().map(|i| &self.graph.nodes[i]);
+        let read = nodes.flat_map(|node| node.inputs.iter().flatten().copied());
+        read.chain([id]).filter_map(|id| self.constants.known(id)).for_each(Tensor::release);
     }
 
     /// The nodes that must run to know a fixed value, in order.

@@ -1,6 +1,6 @@
 use vairun_graph::ValueId;
 use vairun_numeric::kernel::{Codes, Element, Written};
-use vairun_ops::contraction::{Packed, PackedInput};
+use vairun_ops::contraction::{Contraction, Packed, PackedInput};
 use vairun_ops::{Inputs, Quantizer};
 use vairun_tensor::{Tensor, Value};
 
@@ -35,6 +35,7 @@ impl Product {
             "Conv" | "ConvTranspose" | "QLinearConv" => Order::ChannelsLast,
             _ => Order::Rows,
         };
+        let quantizer = *quantizer;
         let input = PackedInput {
             shape: coded.shape.clone(),
             element: match &coded.buffer {
@@ -45,13 +46,30 @@ impl Product {
             zero: x.grid.zero,
             range: run.slot(x.slot).storage.range,
         };
-        let quantizer = *quantizer;
-        let Some(exact) = operator.contraction() else {
-            return Self::of_codes(run, slot, &input, (contraction, order), quantizer);
+        let exact = match operator.contraction() {
+            Some(_) if !coded.on_grid => return Ok(None),
+            exact => exact,
         };
-        if !coded.on_grid {
-            return Ok(None);
-        }
+        let prepared = match exact {
+            Some(exact) => {
+                Self::of_numbers(run, slot, &input, exact, (contraction, order), quantizer)
+            }
+            None => Self::of_codes(run, slot, &input, (contraction, order), quantizer),
+        };
+        run.plan.graph.nodes[contraction].reads().for_each(|id| run.plan.release(id));
+        prepared
+    }
+
+    /// Of an operator on numbers.
+    fn of_numbers(
+        run: &mut Run,
+        slot: &Slot,
+        input: &PackedInput,
+        exact: &Contraction,
+        (node, order): (usize, Order),
+        quantizer: Quantizer,
+    ) -> Result<Option<Self>, Stop> {
+        let node = &run.plan.graph.nodes[node];
         let Some(w) = fixed(run, node.inputs.get(1).copied().flatten())? else { return Ok(None) };
         let bias = fixed(run, node.inputs.get(2).copied().flatten())?;
         let Ok(Some(shape)) = exact.shape(&input.shape, w.shape()) else { return Ok(None) };
@@ -60,7 +78,7 @@ impl Product {
         };
         let output = tail.output(slot.storage);
         // A shape that does not fit is the plain form's to tell.
-        let Ok(Some(packed)) = exact.pack(&input, &w, bias.as_ref(), output, run.isa()) else {
+        let Ok(Some(packed)) = exact.pack(input, &w, bias.as_ref(), output, run.isa()) else {
             return Ok(None);
         };
         let told = matches!(tail, Tail::Functions(..)) || packed.largest() < quantizer.below;

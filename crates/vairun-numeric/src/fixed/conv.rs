@@ -144,8 +144,9 @@ impl Conv {
         let length = outs * g.taps() * per_group;
         let (mut groups, mut add) = (Vec::new(), Vec::new());
         for group in 0..g.groups {
-            let w = &self.weights[group * length..][..length];
-            let weights = Weights::new(element, outs, g.taps(), per_group, w)?;
+            let w = self.weights[group * length..][..length].iter();
+            let w: Vec<i16> = w.map(|&w| w.try_into().ok()).collect::<Option<_>>()?;
+            let weights = Weights::new(element, outs, g.taps(), per_group, &w)?;
             add.extend(weights.corrections(zero, &self.bias[group * outs..][..outs])?);
             groups.push(weights);
         }

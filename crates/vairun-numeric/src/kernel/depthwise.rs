@@ -85,12 +85,11 @@ pub struct Depthwise {
 }
 
 impl Depthwise {
-    /// `weights` are `[channels, taps]`, less their zero points; `None` where one does not fit i8 (for x of bytes) or
-    /// i16. The stored code of x that means 0 is `zero`. That the sums fit is the caller's to prove
+    /// `weights` are `[channels, taps]`, less their zero points; `None` where x is of bytes and one does not fit i8. The stored code of x that means 0 is `zero`. That the sums fit is the caller's to prove
     /// (`Weights::corrections`).
     pub fn new(
         element: Element,
-        weights: &[i32],
+        weights: &[i16],
         rows: Rows,
         zero: i32,
         finish: Finish,
@@ -100,17 +99,14 @@ impl Depthwise {
         assert!(isa.is_available(), "the CPU has {isa}");
         let (channels, taps) = (finish.channels(), rows.taps);
         assert_eq!(weights.len(), channels * taps, "the weights fill their shape");
-        let fits = |&w: &i32| match element {
-            Element::Byte => i8::try_from(w).is_ok(),
-            Element::Word => i16::try_from(w).is_ok(),
-        };
-        if !weights.iter().all(fits) {
+        if element == Element::Byte && weights.iter().any(|&w| i8::try_from(w).is_err()) {
             return None;
         }
         let magnitudes = weights.chunks_exact(taps.max(1));
-        let magnitudes = magnitudes.map(|w| w.iter().map(|w| i64::from(w.abs())).sum::<i64>());
+        let magnitudes =
+            magnitudes.map(|w| w.iter().map(|w| i64::from(w.unsigned_abs())).sum::<i64>());
         let finish = finish.reaching(magnitudes.map(|m| m.saturating_mul(element.largest())));
-        let by_tap = |i: usize| weights[i % channels * taps + i / channels] as i16;
+        let by_tap = |i: usize| weights[i % channels * taps + i / channels];
         let by_tap: Vec<i16> = (0..channels * taps).map(by_tap).collect();
         Some(Self {
             element,

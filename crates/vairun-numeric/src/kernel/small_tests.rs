@@ -37,7 +37,7 @@ proptest! {
         let geometry = ConvGeometry { batch, channels, out_channels: channels, groups: channels, windows };
         let Some(rows) = Rows::conv(&geometry) else { return Ok(()) };
         let taps = kernel * kernel;
-        let w: Vec<i32> = bytes(seed, channels * taps).iter().map(|&w| i32::from(w as i8) / part).collect();
+        let w: Vec<i16> = bytes(seed, channels * taps).iter().map(|&w| i16::from(w as i8) / part).collect();
         let (zero, element) = if words { (-77, Element::Word) } else { (77, Element::Byte) };
         let all = Weights::new(element, channels, taps, 1, &w).unwrap();
         let Some(add) = all.corrections(zero, &vec![5; channels]) else { return Ok(()) };

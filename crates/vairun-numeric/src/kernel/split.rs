@@ -27,12 +27,13 @@ impl Split {
     }
 
     /// Digit `i` of a weight: from -128 to 127, the last one what is left.
-    pub fn digit(w: i32, i: usize, digits: usize) -> i32 {
-        let (low, rest) = (((w + 128) & 255) - 128, (w + 128) >> 8);
+    pub fn digit(w: i16, i: usize, digits: usize) -> i16 {
+        let low = i16::from(w as i8);
         match i {
             _ if digits == 1 => w,
             0 => low,
-            _ => Self::digit(rest, i - 1, digits - 1),
+            // What is left is a multiple of 256, from -2^15 to 2^15.
+            _ => Self::digit(((i32::from(w) - i32::from(low)) >> 8) as i16, i - 1, digits - 1),
         }
     }
 
@@ -136,7 +137,7 @@ mod tests {
     fn digits_make_the_weight() {
         for w in -32768..=32767 {
             let [low, high] = [0, 1].map(|i| Split::digit(w, i, 2));
-            assert_eq!(low + 256 * high, w);
+            assert_eq!(i32::from(low) + 256 * i32::from(high), i32::from(w));
             assert!((-128..=127).contains(&low) && (-128..=128).contains(&high), "{w}");
             assert_eq!(Split::digit(w, 0, 1), w);
         }

@@ -1,52 +1,85 @@
 //! Weights on their way to the kernels.
 
-use super::transpose::transpose;
+use std::borrow::Cow;
+
+use super::transpose::{Moved, transpose};
 use crate::contraction::{Codes, Operand};
-use crate::spread::Spread;
 use crate::vector::{Loop, widest};
 
-/// What a sum takes of an operand: its codes less their zero points, and of each matrix `[rows, columns]` among them the
-/// columns as rows. A difference beyond i32 is its nearest end, which no kernel takes.
+/// What a sum takes of an operand: of each matrix `[rows, columns]` among its codes the columns as rows, and then each
+/// code less its zero point, which is that of the next output channel after every `inner` codes. `None` where a
+/// difference has more than 16 bits, which no kernel takes.
 ///
 /// # Panics
-/// Where the zero points are not as many as `spread` says, or the codes are not whole matrices.
-pub fn terms(operand: &Operand, spread: Spread, [rows, columns]: [usize; 2]) -> Vec<i32> {
-    let mut terms = wide(operand.codes);
-    if operand.zero_points.iter().any(|&zero| zero != 0) {
-        spread.map_in_place(&mut terms, operand.zero_points, i32::saturating_sub);
-    }
-    assert!(terms.is_empty() || terms.len().is_multiple_of(rows * columns), "whole matrices");
-    if rows <= 1 || columns <= 1 {
-        return terms;
-    }
-    let mut turned = vec![0; terms.len()];
-    transpose(&terms, rows, columns, &mut turned);
-    turned
-}
-
-fn wide(codes: Codes) -> Vec<i32> {
-    fn from<C: Copy + Into<i32>>(codes: &[C]) -> Vec<i32> {
-        let mut terms = vec![0; codes.len()];
-        widest(Wide(codes, &mut terms));
-        terms
-    }
-    match codes {
-        Codes::I8(codes) => from(codes),
-        Codes::U8(codes) => from(codes),
-        Codes::I16(codes) => from(codes),
-        Codes::U16(codes) => from(codes),
-        Codes::I32(codes) => codes.to_vec(),
+/// Where the codes are not whole matrices.
+pub fn terms(operand: &Operand, inner: usize, matrix: [usize; 2]) -> Option<Vec<i16>> {
+    let zero_points = operand.zero_points;
+    let narrow = |code: i32, zero: i32| code.wrapping_sub(zero);
+    match operand.codes {
+        Codes::I8(codes) => Turned::new(codes, inner, matrix, zero_points)?.less(narrow),
+        Codes::U8(codes) => Turned::new(codes, inner, matrix, zero_points)?.less(narrow),
+        Codes::I16(codes) => Turned::new(codes, inner, matrix, zero_points)?.less(narrow),
+        Codes::U16(codes) => Turned::new(codes, inner, matrix, zero_points)?.less(narrow),
+        Codes::I32(codes) => {
+            Turned::new(codes, inner, matrix, zero_points)?.less(i32::saturating_sub)
+        }
     }
 }
 
-struct Wide<'a, C>(&'a [C], &'a mut [i32]);
+/// Codes in the order of the sums.
+struct Turned<'a, C: Moved> {
+    codes: Cow<'a, [C]>,
+    inner: usize,
+    zero_points: &'a [i32],
+}
 
-impl<C: Copy + Into<i32>> Loop for Wide<'_, C> {
-    type Output = ();
+impl<'a, C: Moved + Into<i32>> Turned<'a, C> {
+    fn new(
+        codes: &'a [C],
+        inner: usize,
+        [rows, columns]: [usize; 2],
+        zero_points: &'a [i32],
+    ) -> Option<Self> {
+        assert!(codes.is_empty() || codes.len().is_multiple_of(rows * columns), "whole matrices");
+        let mut codes = Cow::Borrowed(codes);
+        if rows > 1 && columns > 1 {
+            let mut turned = vec![C::default(); codes.len()];
+            transpose(&codes, rows, columns, &mut turned);
+            codes = turned.into();
+        }
+        Some(Self { codes, inner: inner.max(1), zero_points })
+    }
+
+    /// By a difference that is never within 16 bits where the true one is not.
+    fn less(self, difference: impl Fn(i32, i32) -> i32) -> Option<Vec<i16>> {
+        let mut terms = vec![0; self.codes.len()];
+        widest(Less { from: &self, difference, terms: &mut terms }).then_some(terms)
+    }
+}
+
+struct Less<'a, C: Moved, D> {
+    from: &'a Turned<'a, C>,
+    difference: D,
+    terms: &'a mut [i16],
+}
+
+impl<C: Moved + Into<i32>, D: Fn(i32, i32) -> i32> Loop for Less<'_, C, D> {
+    /// Whether all fit.
+    type Output = bool;
 
     #[inline(always)]
-    fn run(self) {
-        self.1.iter_mut().zip(self.0).for_each(|(term, &code)| *term = code.into());
+    fn run(self) -> bool {
+        let Self { from: &Turned { ref codes, inner, zero_points }, difference, terms } = self;
+        let channels = terms.chunks_mut(inner).zip(codes.chunks(inner));
+        let (mut low, mut high) = (0, 0);
+        for ((terms, codes), &zero) in channels.zip(zero_points.iter().cycle()) {
+            for (term, &code) in terms.iter_mut().zip(codes) {
+                let exact = difference(code.into(), zero);
+                (low, high) = (exact.min(low), exact.max(high));
+                *term = exact as i16;
+            }
+        }
+        i16::try_from(low).is_ok() && i16::try_from(high).is_ok()
     }
 }
 
@@ -55,26 +88,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn zero_points_are_taken_away_and_matrices_turned() {
+    fn matrices_are_turned_and_zero_points_taken_away() {
         let codes = Codes::U8(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
         let operand = Operand { codes, zero_points: &[1, 10] };
-        let of = |spread, sizes| terms(&operand, spread, sizes);
-        assert_eq!(
-            of(Spread::axis(&[2, 2, 3], 0), [2, 3]),
-            [0, 3, 1, 4, 2, 5, -3, 0, -2, 1, -1, 2]
-        );
-        assert_eq!(of(Spread::axis(&[6, 2], 1), [1, 2])[..4], [0, -8, 2, -6]);
+        let of = |inner, sizes| terms(&operand, inner, sizes).unwrap();
+        assert_eq!(of(6, [2, 3]), [0, 3, 1, 4, 2, 5, -3, 0, -2, 1, -1, 2]);
+        assert_eq!(of(3, [2, 3])[..6], [0, 3, 1, -5, -7, -4]);
+        assert_eq!(of(1, [1, 2])[..4], [0, -8, 2, -6]);
+        let operand = Operand { codes, zero_points: &[1] };
+        assert_eq!(terms(&operand, 5, [1, 12]).unwrap(), (0..12).collect::<Vec<i16>>());
     }
 
     #[test]
-    fn a_difference_beyond_i32_is_saturated() {
-        let operand = Operand { codes: Codes::I32(&[i32::MIN, 0]), zero_points: &[1] };
-        assert_eq!(terms(&operand, Spread::Tensor, [1, 2]), [i32::MIN, -1]);
+    fn a_difference_of_more_than_16_bits_is_refused() {
+        let of = |codes, zero| terms(&Operand { codes, zero_points: &[zero] }, 1, [1, 1]);
+        assert_eq!(of(Codes::U16(&[65535]), 32768), Some(vec![32767]));
+        assert_eq!(of(Codes::U16(&[65535]), 32767), None);
+        assert_eq!(of(Codes::I16(&[-32768]), 1), None);
+        assert_eq!(of(Codes::U8(&[0]), i32::MIN), None);
+        assert_eq!(of(Codes::I32(&[i32::MIN]), i32::MAX), None);
+        assert_eq!(of(Codes::I32(&[i32::MIN]), i32::MIN), Some(vec![0]));
     }
 
     #[test]
     fn nothing_has_no_terms() {
         let operand = Operand { codes: Codes::I8(&[]), zero_points: &[0] };
-        assert!(terms(&operand, Spread::Tensor, [0, 3]).is_empty());
+        assert!(terms(&operand, 0, [0, 3]).unwrap().is_empty());
     }
 }

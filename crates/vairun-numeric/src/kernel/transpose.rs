@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::dispatch::alone;
 use super::movement::runs;
 
-/// An element that changes its place: of `u8`, `i16`, `i32` or `f32`.
+/// An element that changes its place: an integer of 8, 16 or 32 bits or an `f32`.
 pub trait Moved: Copy + Default + Send + Sync + PartialEq + std::fmt::Debug {
     /// Writes the columns from `first` on that `out` has room for, as rows.
     #[doc(hidden)]
@@ -165,8 +165,10 @@ macro_rules! square {
     };
 }
 
+square!(i8, 16, _mm_unpacklo_epi8, _mm_unpackhi_epi8);
 square!(u8, 16, _mm_unpacklo_epi8, _mm_unpackhi_epi8);
 square!(i16, 8, _mm_unpacklo_epi16, _mm_unpackhi_epi16);
+square!(u16, 8, _mm_unpacklo_epi16, _mm_unpackhi_epi16);
 square!(i32, 4, _mm_unpacklo_epi32, _mm_unpackhi_epi32);
 square!(f32, 4, _mm_unpacklo_epi32, _mm_unpackhi_epi32);
 

@@ -79,22 +79,18 @@ impl Weights {
         out_channels: usize,
         taps: usize,
         channels: usize,
-        w: &[i32],
+        w: &[i16],
     ) -> Option<Self> {
         assert_eq!(w.len(), out_channels * taps * channels, "the weights fill their shape");
-        let (low, high) = widest(Extremes(w));
-        let fits = match element {
-            Element::Byte => i8::try_from(low).is_ok() && i8::try_from(high).is_ok(),
-            Element::Word => i16::try_from(low).is_ok() && i16::try_from(high).is_ok(),
-        };
+        let fits = element == Element::Word || widest(AreBytes(w));
         fits.then(|| Self::fitting(element, [out_channels, taps, channels], w, w))
     }
 
     /// For x of bytes and weights beyond i8, as far as two of them reach; only for instruction sets that
     /// [`Weights::are_split_by`]. `None` where one is farther away, or so many are beyond that words are as good.
-    pub fn of_two(out_channels: usize, taps: usize, channels: usize, w: &[i32]) -> Option<Self> {
+    pub fn of_two(out_channels: usize, taps: usize, channels: usize, w: &[i16]) -> Option<Self> {
         assert_eq!(w.len(), out_channels * taps * channels, "the weights fill their shape");
-        let first: Vec<i32> = w.iter().map(|w| (*w).clamp(-128, 127)).collect();
+        let first: Vec<i16> = w.iter().map(|w| (*w).clamp(-128, 127)).collect();
         let beyond = w.iter().zip(&first).filter(|(w, first)| w != first).count();
         if beyond > w.len() / 8 + 16 {
             return None;
@@ -122,8 +118,8 @@ impl Weights {
     fn fitting(
         element: Element,
         [out_channels, taps, channels]: [usize; 3],
-        packed: &[i32],
-        w: &[i32],
+        packed: &[i16],
+        w: &[i16],
     ) -> Self {
         let steps = channels.div_ceil(element.terms());
         let packed = pack(element, out_channels, taps, channels, packed);
@@ -237,21 +233,22 @@ impl Weights {
     }
 }
 
-/// The least and the greatest of 0 and some weights.
-struct Extremes<'a>(&'a [i32]);
+/// Whether all weights fit `i8`.
+struct AreBytes<'a>(&'a [i16]);
 
-impl Loop for Extremes<'_> {
-    type Output = (i32, i32);
+impl Loop for AreBytes<'_> {
+    type Output = bool;
 
     #[inline(always)]
-    fn run(self) -> (i32, i32) {
-        let ends = |(low, high): (i32, i32), &w: &i32| (low.min(w), high.max(w));
-        self.0.iter().fold((0, 0), ends)
+    fn run(self) -> bool {
+        let ends = |(low, high): (i16, i16), &w: &i16| (low.min(w), high.max(w));
+        let (low, high) = self.0.iter().fold((0, 0), ends);
+        i8::try_from(low).is_ok() && i8::try_from(high).is_ok()
     }
 }
 
-/// The sum of some weights of 17 bits at most, and that of their magnitudes.
-struct Sums<'a>(&'a [i32]);
+/// The sum of some weights, and that of their magnitudes.
+struct Sums<'a>(&'a [i16]);
 
 impl Loop for Sums<'_> {
     type Output = (i64, i64);
@@ -259,8 +256,10 @@ impl Loop for Sums<'_> {
     #[inline(always)]
     fn run(self) -> (i64, i64) {
         // So many stay within 32 bits.
-        let part = |w: &[i32]| {
-            let add = |(sum, magnitude): (i32, i32), &w: &i32| (sum + w, magnitude + w.abs());
+        let part = |w: &[i16]| {
+            let add = |(sum, magnitude): (i32, i32), &w: &i16| {
+                (sum + i32::from(w), magnitude + i32::from(w).abs())
+            };
             w.iter().fold((0, 0), add)
         };
         let parts = self.0.chunks(1 << 14).map(part);
@@ -270,7 +269,7 @@ impl Loop for Sums<'_> {
     }
 }
 
-fn pack(element: Element, out_channels: usize, taps: usize, channels: usize, w: &[i32]) -> Vec<i8> {
+fn pack(element: Element, out_channels: usize, taps: usize, channels: usize, w: &[i16]) -> Vec<i8> {
     let steps = channels.div_ceil(element.terms());
     let width = out_channels.div_ceil(LANES) * LANES;
     let mut packed = vec![0; width * taps * steps * 4];
@@ -293,7 +292,7 @@ fn pack(element: Element, out_channels: usize, taps: usize, channels: usize, w: 
                 }
                 Element::Word => places.zip(w.chunks(2)).for_each(|(to, w)| {
                     to.chunks_exact_mut(2).zip(w).for_each(|(to, &w)| {
-                        to.copy_from_slice(&(w as i16).to_le_bytes().map(|byte| byte as i8));
+                        to.copy_from_slice(&w.to_le_bytes().map(|byte| byte as i8));
                     });
                 }),
             }

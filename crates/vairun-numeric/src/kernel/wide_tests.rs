@@ -15,8 +15,8 @@ fn narrow() -> Narrow {
     Narrow::new(parts).unwrap()
 }
 
-fn weights(i: usize) -> i32 {
-    (i * 89 % 255) as i32 - 127
+fn weights(i: usize) -> i16 {
+    (i * 89 % 255) as i16 - 127
 }
 
 /// The outputs of `run` as codes of 8 bits and as numbers.
@@ -35,7 +35,7 @@ fn expected(numbers: &[f32]) -> (Vec<u8>, Vec<u32>) {
 #[test]
 fn a_sum_is_shifted_and_its_fine_bias_added_before_the_only_rounding() {
     let x: Vec<u8> = (0..PIXELS * CHANNELS + 4).map(|i| (i * 37 % 251) as u8).collect();
-    let w: Vec<i32> = (0..OUT * CHANNELS).map(weights).collect();
+    let w: Vec<i16> = (0..OUT * CHANNELS).map(weights).collect();
     let term = |o: usize| (1i64 << 31) + 12_345_677 * o as i64;
     let scale = |o: usize| 1e-11 * (o + 1) as f32;
     let number = |i: usize| {
@@ -63,7 +63,7 @@ fn a_sum_is_shifted_and_its_fine_bias_added_before_the_only_rounding() {
 #[test]
 fn a_sum_that_leaves_32_bits_is_split_by_channels_and_digits() {
     let x: Vec<i16> = (0..PIXELS * CHANNELS + 4).map(|i| 32_767 - (i * 37 % 251) as i16).collect();
-    let w: Vec<i32> = (0..OUT * CHANNELS).map(|i| 16_000 + weights(i)).collect();
+    let w: Vec<i16> = (0..OUT * CHANNELS).map(|i| 16_000 + weights(i)).collect();
     let scale = |o: usize| 1e-8 * (o + 1) as f32;
     let number = |i: usize| {
         let (pixel, o) = (i / OUT, i % OUT);
@@ -81,7 +81,7 @@ fn a_sum_that_leaves_32_bits_is_split_by_channels_and_digits() {
                     let part = w.chunks(CHANNELS).flat_map(move |w| &w[width * part..][..width]);
                     part.map(move |&w| Split::digit(w, d, digits))
                 };
-                let w: Vec<i32> = (0..digits).flat_map(digit).collect();
+                let w: Vec<i16> = (0..digits).flat_map(digit).collect();
                 Weights::new(Element::Word, digits * OUT, 1, width, &w).unwrap()
             });
             let count = parts * digits * OUT;

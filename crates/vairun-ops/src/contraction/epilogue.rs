@@ -104,7 +104,7 @@ impl Epilogue<'_> {
     pub(super) fn split(
         &self,
         element: Element,
-        weights: &[i32],
+        weights: &[i16],
         channels: usize,
         rows: Rows,
         isa: Isa,
@@ -134,7 +134,7 @@ impl Epilogue<'_> {
 /// The weights of each part of the channels, `[digits · out_channels, taps, channels of a part]`.
 fn parted(
     element: Element,
-    weights: &[i32],
+    weights: &[i16],
     [out, taps, channels]: [usize; 3],
     (parts, digits): (usize, usize),
 ) -> Option<Vec<Weights>> {
@@ -145,7 +145,7 @@ fn parted(
             let weights = pixels.flat_map(move |w| &w[i * width..][..width]);
             weights.map(move |&w| Split::digit(w, d, digits))
         };
-        let part: Vec<i32> = (0..digits).flat_map(digit).collect();
+        let part: Vec<i16> = (0..digits).flat_map(digit).collect();
         Weights::new(element, digits * out, taps, width, &part)
     };
     (0..parts).map(part).collect()

@@ -3,7 +3,6 @@ use vairun_numeric::kernel::{
     Codes, Depthwise, Element, Finish as KernelFinish, Isa, Output, Product, Rows, Split, Weights,
     Written, terms,
 };
-use vairun_numeric::spread::Spread;
 use vairun_tensor::Tensor;
 
 use super::conv::{channel_axis, output_shape};
@@ -200,35 +199,32 @@ impl<'a> Terms<'a> {
     }
 
     /// `[m, c/g, taps]` → `[m, taps, c/g]`.
-    fn conv(&self, geometry: &ConvGeometry) -> Option<Vec<i32>> {
+    fn conv(&self, geometry: &ConvGeometry) -> Option<Vec<i16>> {
         let (taps, channels) = (geometry.taps(), geometry.channels / geometry.groups);
         self.turned((geometry.out_channels, channels * taps), [channels, taps])
     }
 
     /// `[c, m/g, taps]` → `[m, taps, c/g]`.
-    fn conv_transpose(&self, geometry: &ConvGeometry) -> Option<Vec<i32>> {
+    fn conv_transpose(&self, geometry: &ConvGeometry) -> Option<Vec<i16>> {
         let (taps, channels) = (geometry.taps(), geometry.channels / geometry.groups);
         let out = geometry.out_channels / geometry.groups;
-        self.turned((out, taps), [channels, out * taps])
+        self.turned((out, channels * taps), [channels, out * taps])
     }
 
     /// → `[n, k]`.
-    fn matrix(&self, &Matrix { k, n, transposed, .. }: &Matrix) -> Option<Vec<i32>> {
+    fn matrix(&self, &Matrix { k, n, transposed, .. }: &Matrix) -> Option<Vec<i16>> {
         match transposed {
             true => self.turned((n, k), [1, k]),
-            false => self.turned((n, 1), [k, n]),
+            false => self.turned((n, k), [k, n]),
         }
     }
 
-    /// Less zero points, which have `inner` weights each, with matrices `[rows, columns]` turned; `None` where there are
-    /// neither one nor `length` of them.
-    fn turned(&self, (length, inner): (usize, usize), matrix: [usize; 2]) -> Option<Vec<i32>> {
-        let spread = match self.0.zero_points.len() {
-            1 => Spread::Tensor,
-            n if n == length => Spread::Axis { length, inner },
-            _ => return None,
-        };
-        Some(terms(&self.0.operand(), spread, matrix))
+    /// With matrices `[rows, columns]` turned, and then less zero points, which have `inner` weights each; `None` where
+    /// there are neither one nor `length` of them, or a weight has more than 16 bits.
+    fn turned(&self, (length, inner): (usize, usize), matrix: [usize; 2]) -> Option<Vec<i16>> {
+        let zero_points = self.0.zero_points.len();
+        let known = zero_points == 1 || zero_points == length;
+        known.then(|| terms(&self.0.operand(), inner, matrix))?
     }
 }
 
@@ -370,7 +366,7 @@ impl Plan<'_> {
         [out, taps, channels]: [usize; 3],
         depthwise: bool,
     ) -> Option<Vec<Weights>> {
-        let all = |w: &dyn Fn(&[i32]) -> Option<Weights>| {
+        let all = |w: &dyn Fn(&[i16]) -> Option<Weights>| {
             groups.weights.chunks_exact(out * taps * channels).map(w).collect()
         };
         let plain = |element| all(&|group| Weights::new(element, out, taps, channels, group));
@@ -393,7 +389,7 @@ impl Plan<'_> {
 
 /// The weights of all groups, `[groups, out_channels, taps, channels]`.
 struct Groups {
-    weights: Vec<i32>,
+    weights: Vec<i16>,
     count: usize,
     /// Those of a group.
     channels: usize,

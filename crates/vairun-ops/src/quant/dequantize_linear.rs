@@ -138,17 +138,22 @@ impl DequantizeLinear {
         }
         let zero_points =
             zero_point.map_or(Ok(vec![0]), |tensor| integers(tensor, "x_zero_point"))?;
-        let y = dequantize_integers(&x, &grids(&scales, &zero_points), spread)?;
-        let y = rounded(real, x.shape(), y)?;
-        match (real, self.granularity.grid_axis(spread, x.rank())) {
-            (DType::F32, Some(axis)) => {
-                let scale = Tensor::vector(scales.into_owned());
-                let zero_point = Tensor::vector(zero_points);
-                Ok(y.with_dequantized(Dequantized::new(x, scale, zero_point, axis)))
-            }
-            // Numbers rounded to a narrower type are no longer codes times a scale.
-            _ => Ok(y),
+        if !is_x(x.dtype()) {
+            return Err(wrong_dtype("x", x.dtype(), &format!("int32, {QUANTIZED}")));
         }
+        let grids = grids(&scales, &zero_points);
+        let axis = self.granularity.grid_axis(spread, x.rank());
+        let Some(axis) = axis.filter(|_| real == DType::F32) else {
+            // Numbers rounded to a narrower type are no longer codes times a scale.
+            return rounded(real, x.shape(), dequantize(codes(&x)?, &grids, spread));
+        };
+        let y = match x.is_shared() {
+            true => late(&x, grids, spread)?,
+            false => Tensor::new(x.shape(), dequantize(codes(&x)?, &grids, spread))?,
+        };
+        let scale = Tensor::vector(scales.into_owned());
+        let zero_point = Tensor::vector(zero_points);
+        Ok(y.with_dequantized(Dequantized::new(x, scale, zero_point, axis)))
     }
 }
 
@@ -158,11 +163,12 @@ fn grids(scales: &[f32], zero_points: &[i32]) -> Vec<Grid> {
     scales.iter().enumerate().map(grid).collect()
 }
 
-fn dequantize_integers(x: &Tensor, grids: &[Grid], spread: Spread) -> Result<Vec<f32>, OpError> {
-    if !is_x(x.dtype()) {
-        return Err(wrong_dtype("x", x.dtype(), &format!("int32, {QUANTIZED}")));
-    }
-    Ok(dequantize(codes(x)?, grids, spread))
+/// The numbers of codes that somebody else holds too, weights say: whoever multiplies reads the codes alone.
+fn late(x: &Tensor, grids: Vec<Grid>, spread: Spread) -> Result<Tensor, OpError> {
+    codes(x)?;
+    let kept = x.clone();
+    let numbers = move || dequantize(codes(&kept).expect("codes, as above"), &grids, spread);
+    Ok(Tensor::late(x.shape(), numbers)?)
 }
 
 /// A tensor of `real` from numbers in f32.

@@ -77,6 +77,11 @@ impl Block {
         let few = weights.out_channels - first <= LANES / 2;
         let half = few && weights.element == Element::Byte && !dot;
         let mut block = Self { counts: vec![], places: vec![], start, half, weights: vec![] };
+        let steps_of_all = lines * terms.div_ceil(weights.element.terms());
+        block.weights.reserve_exact(steps_of_all * block.channels() * STEP);
+        if weights.element == Element::Byte && !dot {
+            block.places.reserve_exact(steps_of_all);
+        }
         for line in 0..lines {
             let at = line * terms;
             match weights.element {
@@ -234,7 +239,7 @@ fn fit(a: &Loads, b: &Loads) -> bool {
 mod tests {
     use super::*;
 
-    fn block(w: [i32; 8]) -> Block {
+    fn block(w: [i16; 8]) -> Block {
         Block::new(&Weights::new(Element::Byte, 1, 1, 8, &w).unwrap(), 0, [1, 8, 0], false)
     }
 
