@@ -57,7 +57,7 @@ fn product(element: Element, divisor: i16, sizes: [usize; 5]) -> Product {
 }
 
 /// Numbers between -126 and 126 around 0, small ones more often.
-fn weight(i: usize) -> i32 {
+fn weight(i: usize) -> i16 {
     let hash = (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (0..4).map(|n| i32::from((hash >> (20 + 8 * n)) as u8 % 64)).sum::<i32>() - 126
+    (0..4).map(|n| i16::from((hash >> (20 + 8 * n)) as u8 % 64)).sum::<i16>() - 126
 }

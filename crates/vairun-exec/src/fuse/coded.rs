@@ -113,17 +113,22 @@ impl Coded {
         let stored = |code: i32| {
             Some(code.checked_add(storage.offset)?).filter(|s| (low..=high).contains(s))
         };
+        let length = tensor.len() + SLACK;
         let buffer = match storage.wide {
             false => {
-                let mut out =
-                    codes.map(|code| Some(stored(code?)? as u8)).collect::<Option<Vec<_>>>()?;
-                out.resize(out.len() + SLACK, 0);
+                let mut out = Vec::with_capacity(length);
+                for code in codes {
+                    out.push(stored(code?)? as u8);
+                }
+                out.resize(length, 0);
                 Buffer::Bytes(out)
             }
             true => {
-                let mut out =
-                    codes.map(|code| Some(stored(code?)? as i16)).collect::<Option<Vec<_>>>()?;
-                out.resize(out.len() + SLACK, 0);
+                let mut out = Vec::with_capacity(length);
+                for code in codes {
+                    out.push(stored(code?)? as i16);
+                }
+                out.resize(length, 0);
                 Buffer::Words(out)
             }
         };

@@ -64,27 +64,28 @@ impl Move {
             return Ok(None);
         }
         let zero = zero.unwrap_or_default();
+        // A dequantizer that comes after the move puts its grid beside the numbers itself.
+        let codes = run.slot(id).grid.is_none();
+        let on_grid = codes || (x.on_grid && moved.dequantized().is_some());
+        let shape = moved.shape().to_vec();
+        // Places are as many as codes, and several of them are known at once: what is done with goes.
+        drop(moved);
         let plan = |order: Order| {
-            let at = physical(moved.shape(), order);
             let source = physical_of(&x.shape, x.order);
-            let source = |place| if place == ZERO { ZERO } else { source(place) };
-            let map: Vec<usize> = at.into_iter().map(|i| source(places[i])).collect();
+            let source = |place| if place == ZERO { ZERO } else { source(place as usize) as u32 };
+            let map: Vec<u32> = physical(&shape, order).map(|i| source(places[i])).collect();
             (common_width(&map), order, map)
         };
         let rows = plan(Order::Rows);
-        let best = if moved.rank() > 2 {
+        let best = if shape.len() > 2 {
             let last = plan(Order::ChannelsLast);
             if last.0 >= rows.0 { last } else { rows }
         } else {
             rows
         };
         let (width, order, map) = best;
-        let run_of = |&place: &usize| if place == ZERO { -1 } else { (place / width) as i32 };
+        let run_of = |&place: &u32| if place == ZERO { -1 } else { place as i32 / width as i32 };
         let runs = map.iter().step_by(width).map(run_of).collect();
-        // A dequantizer that comes after the move puts its grid beside the numbers itself.
-        let codes = run.slot(id).grid.is_none();
-        let on_grid = codes || (x.on_grid && moved.dequantized().is_some());
-        let shape = moved.shape().to_vec();
         Ok(Some(Self { width, map: runs, zero, shape, order, on_grid }))
     }
 
@@ -107,16 +108,22 @@ impl Move {
 }
 
 /// In the place of a place: a zero.
-const ZERO: usize = usize::MAX;
+const ZERO: u32 = u32::MAX;
 
 /// The places, numbered from `first` on, that a moved tensor holds; `None` where it holds something else.
-fn places(moved: &Tensor, first: usize, length: usize) -> Option<Vec<usize>> {
+fn places(moved: &Tensor, first: usize, length: usize) -> Option<Vec<u32>> {
     let place = |&number: &f32| match number as usize {
         0 if number.to_bits() == 0 => Some(ZERO),
-        place if place as f32 == number => place.checked_sub(first).filter(|&i| i < length),
+        place if place as f32 == number => {
+            place.checked_sub(first).filter(|&i| i < length).map(|i| i as u32)
+        }
         _ => None,
     };
-    let places = moved.as_slice::<f32>().ok()?.iter().map(place).collect::<Option<Vec<_>>>()?;
+    let numbers = moved.as_slice::<f32>().ok()?;
+    let mut places = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        places.push(place(number)?);
+    }
     (!places.is_empty()).then_some(places)
 }
 
@@ -155,25 +162,24 @@ fn moved_places(
 }
 
 /// The row-major place of each element in its order.
-fn physical(shape: &[usize], order: Order) -> Vec<usize> {
-    let length = shape.iter().product();
+fn physical(shape: &[usize], order: Order) -> impl Iterator<Item = usize> {
+    let (channels, pixels) = sizes(shape, order);
+    let image = (channels * pixels).max(1);
+    let place = move |i| i / image * image + i % channels * pixels + i % image / channels;
+    (0..shape.iter().product()).map(place)
+}
+
+/// Channels that lie last, and pixels of an image.
+fn sizes(shape: &[usize], order: Order) -> (usize, usize) {
     match order {
-        Order::Rows => (0..length).collect(),
-        Order::ChannelsLast => {
-            let (channels, pixels) = (shape[1], shape[2..].iter().product::<usize>());
-            let image = channels * pixels;
-            let place = |i: usize| i / image * image + i % channels * pixels + i % image / channels;
-            (0..length).map(place).collect()
-        }
+        Order::Rows => (1, shape.iter().product::<usize>().max(1)),
+        Order::ChannelsLast => (shape[1], shape[2..].iter().product::<usize>()),
     }
 }
 
 /// Where the element of a row-major place lies.
 fn physical_of(shape: &[usize], order: Order) -> impl Fn(usize) -> usize {
-    let (channels, pixels) = match order {
-        Order::Rows => (1, shape.iter().product::<usize>().max(1)),
-        Order::ChannelsLast => (shape[1], shape[2..].iter().product::<usize>()),
-    };
+    let (channels, pixels) = sizes(shape, order);
     move |place| {
         let image = (channels * pixels).max(1);
         let (batch, within) = (place / image, place % image);
@@ -182,9 +188,9 @@ fn physical_of(shape: &[usize], order: Order) -> impl Fn(usize) -> usize {
 }
 
 /// The length of runs of neighbours, or of zeros, that the map consists of, each starting at a multiple of it.
-fn common_width(map: &[usize]) -> usize {
+fn common_width(map: &[u32]) -> usize {
     // Zeros start anywhere.
-    let start = |place: usize| if place == ZERO { 0 } else { place };
+    let start = |place: u32| if place == ZERO { 0 } else { place as usize };
     let mut width = gcd(map.len(), start(map[0]));
     for (i, pair) in map.windows(2).enumerate() {
         let follows = match pair[0] {
@@ -304,7 +310,7 @@ mod tests {
     fn places_go_to_channels_last_and_back() {
         let shape = [2, 3, 2, 2];
         let at = physical_of(&shape, Order::ChannelsLast);
-        for (lies, place) in physical(&shape, Order::ChannelsLast).into_iter().enumerate() {
+        for (lies, place) in physical(&shape, Order::ChannelsLast).enumerate() {
             assert_eq!(at(place), lies);
         }
     }

@@ -108,11 +108,15 @@ impl Depthwise {
         let finish = finish.reaching(magnitudes.map(|m| m.saturating_mul(element.largest())));
         let by_tap = |i: usize| weights[i % channels * taps + i / channels];
         let by_tap: Vec<i16> = (0..channels * taps).map(by_tap).collect();
+        #[cfg(target_arch = "x86_64")]
+        let packed = Packed::new((element, &by_tap), (&rows, zero), &finish, isa);
+        #[cfg(target_arch = "x86_64")]
+        let rows = if let Packed::Avx2Columns(_) = packed { rows.forgotten() } else { rows };
         Some(Self {
             element,
             channels,
             #[cfg(target_arch = "x86_64")]
-            packed: Packed::new((element, &by_tap), (&rows, zero), &finish, isa),
+            packed,
             weights: by_tap,
             rows,
             finish,
@@ -133,7 +137,7 @@ impl Depthwise {
 
     /// Products of one image.
     pub fn multiplications(&self) -> usize {
-        self.rows.table.len() * self.channels
+        self.rows.reads() * self.channels
     }
 
     /// Writes the result for `batch` images, channels last.
@@ -204,7 +208,7 @@ impl Depthwise {
 
     fn task<X: Stored, T>(&self, x: &[X], first: usize, out: &mut [T]) {
         let pixels = out.len() / self.channels;
-        let rows = &self.rows.table[first * self.rows.taps..][..pixels * self.rows.taps];
+        let rows = self.rows.of(first..first + pixels);
         let stride = self.channels * size_of::<T>();
         #[cfg(target_arch = "x86_64")]
         if let Packed::Avx512(packed) = &self.packed {

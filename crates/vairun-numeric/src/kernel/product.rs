@@ -99,15 +99,16 @@ impl Product {
         let magnitudes = groups.iter().flat_map(Weights::magnitudes);
         let finish = finish.reaching(magnitudes.map(|m| m.saturating_mul(element.largest())));
         #[cfg(target_arch = "x86_64")]
-        let (avx2, groups) = match isa {
+        let (avx2, groups, rows) = match isa {
             Isa::Avx2 | Isa::AvxVnni => {
                 let dot = isa == Isa::AvxVnni;
                 let packed = super::avx2::Packed::new(&groups, channels, &rows, zero, dot);
                 let places = Arc::new(packed.places(&rows));
                 let groups = groups.into_iter().map(Weights::emptied).collect();
-                (Some((Arc::new(packed), places)), groups)
+                let rows = if packed.reads_rows() { rows } else { rows.forgotten() };
+                (Some((Arc::new(packed), places)), groups, rows)
             }
-            _ => (None, groups),
+            _ => (None, groups, rows),
         };
         Self {
             groups: Arc::new(groups),
@@ -124,7 +125,7 @@ impl Product {
 
     /// The same weights for a matrix x of so many rows; `None` where this is no matrix product, or they are too many.
     pub fn of_rows(&self, rows: usize) -> Option<Self> {
-        let matrix = self.rows.taps == 1 && self.rows.input == self.rows.table.len();
+        let matrix = self.rows.taps == 1 && self.rows.input == self.rows.pixels();
         let rows = Rows::matrix(rows).filter(|_| matrix)?;
         #[cfg(target_arch = "x86_64")]
         let avx2 = self.avx2.as_ref().map(|(packed, _)| {
@@ -151,7 +152,7 @@ impl Product {
 
     /// Products of one image.
     pub fn multiplications(&self) -> usize {
-        self.rows.table.len() * self.channels * self.out_channels()
+        self.rows.reads() * self.channels * self.out_channels()
     }
 
     /// Writes the result for `batch` images: pixel p of the result starts at element `p · out_stride`.
@@ -294,12 +295,11 @@ impl Product {
 
     /// `[pixels, taps]`: where pixels of the result read.
     fn sources(&self, x: Image, pixels: Range<usize>) -> Vec<*const u8> {
-        let taps = self.rows.taps;
         let row = |&at: &u32| match at {
             Rows::PADDING => self.padding.as_ptr(),
             at => (x.start + at as usize * x.stride) as *const u8,
         };
-        self.rows.table[pixels.start * taps..pixels.end * taps].iter().map(row).collect()
+        self.rows.of(pixels).iter().map(row).collect()
     }
 }
 

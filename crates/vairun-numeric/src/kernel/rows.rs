@@ -1,11 +1,16 @@
+use std::ops::Range;
+
 use crate::contraction::indices;
 use crate::contraction::{ConvGeometry, Window};
 
 /// Which pixel of x each pixel of the result reads through each tap, the same for every image of a batch.
 #[derive(Clone, Debug)]
 pub struct Rows {
-    /// `[pixels of the result, taps]`; [`Rows::PADDING`] for a pixel outside of x.
+    /// `[pixels of the result, taps]`; [`Rows::PADDING`] for a pixel outside of x. Empty where a kernel has all of it in
+    /// another form.
     pub(super) table: Vec<u32>,
+    /// Pixels of the result.
+    pixels: usize,
     pub(super) taps: usize,
     /// Taps in a row that read pixels in a row, where none of them lies outside of x.
     pub(super) run: usize,
@@ -38,6 +43,7 @@ impl Rows {
     pub fn matrix(rows: usize) -> Option<Self> {
         Some(Self {
             table: (0..u32::try_from(rows).ok()?).collect(),
+            pixels: rows,
             taps: 1,
             run: 1,
             stride: 1,
@@ -47,12 +53,27 @@ impl Rows {
 
     /// Pixels of the result.
     pub fn pixels(&self) -> usize {
-        self.table.len() / self.taps.max(1)
+        self.pixels
     }
 
     /// Elements of the kernel.
     pub fn taps(&self) -> usize {
         self.taps
+    }
+
+    /// What some pixels of the result read, `[pixels, taps]`.
+    pub(super) fn of(&self, pixels: Range<usize>) -> &[u32] {
+        &self.table[pixels.start * self.taps..pixels.end * self.taps]
+    }
+
+    /// Pixels of x that those of the result read, each as often as it is.
+    pub(super) fn reads(&self) -> usize {
+        self.pixels * self.taps
+    }
+
+    /// Forgets the table.
+    pub(super) fn forgotten(self) -> Self {
+        Self { table: vec![], ..self }
     }
 
     /// Whether a window reads beyond x: zeros.
@@ -94,6 +115,6 @@ impl Rows {
                 table.push(at.map_or(Self::PADDING, |at| at as u32));
             }
         }
-        Some(Self { table, taps, run: 1, stride: 1, input: input as usize })
+        Some(Self { table, pixels, taps, run: 1, stride: 1, input: input as usize })
     }
 }

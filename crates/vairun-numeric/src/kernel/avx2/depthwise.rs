@@ -91,7 +91,7 @@ impl Packed {
         let codes = (rows.input * self.channels).div_ceil(pixels).max(1);
         let start = target.start as usize;
         let least = (BAND / codes).max(TASK);
-        in_tasks(pixels, least, rows.table.len() * self.channels, |range| {
+        in_tasks(pixels, least, rows.reads() * self.channels, |range| {
             let start = (start + range.start * target.stride) as *mut u8;
             // SAFETY: as the caller promises; no two tasks write the same pixels.
             unsafe { self.task(rows, finish, x, range, Target { start, ..target }) };
@@ -109,7 +109,7 @@ impl Packed {
         target: Target,
     ) {
         thread_local!(static SCRATCH: RefCell<Scratch> = RefCell::default());
-        let table = &rows.table[pixels.start * rows.taps..pixels.end * rows.taps];
+        let table = rows.of(pixels.clone());
         SCRATCH.with_borrow_mut(|scratch| {
             // SAFETY: as the caller promises.
             unsafe {

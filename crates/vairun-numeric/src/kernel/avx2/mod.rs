@@ -124,6 +124,11 @@ impl Packed {
         Self { shape, run, blocks }
     }
 
+    /// Whether a run reads the table of rows: their places are not all that it takes.
+    pub(super) fn reads_rows(&self) -> bool {
+        self.shape.panel.is_some()
+    }
+
     /// Where a product of these weights reads x.
     pub(super) fn places(&self, rows: &Rows) -> Places {
         match self.shape.panel {
@@ -144,9 +149,9 @@ impl Packed {
         x: Image,
         target: Target,
     ) {
-        let work = rows.table.len() * self.shape.channels * self.blocks.len();
+        let work = rows.reads() * self.shape.channels * self.blocks.len();
         let codes = match self.shape.panel {
-            Some(_) => rows.table.len() * self.shape.channels,
+            Some(_) => rows.reads() * self.shape.channels,
             None => rows.input * self.shape.channels,
         };
         let sizes = [places.tiles.count, self.blocks.len()];

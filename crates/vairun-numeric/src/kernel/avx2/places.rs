@@ -1,7 +1,10 @@
 //! Which pixels of x the tiles read, found once for all runs.
 
+#![allow(unsafe_code)]
+
 use std::ops::Range;
 
+use super::sources::inside;
 use super::tile::PIXELS;
 use crate::kernel::rows::Rows;
 
@@ -48,8 +51,9 @@ pub(in crate::kernel) struct Places {
     /// The first pixel of x of each line, `[tile, line, pixel of the tile]`; [`Places::NONE`] for a line in the padding,
     /// [`Places::BROKEN`] for one whose pixels do not lie side by side.
     pub(super) table: Vec<u32>,
-    /// Where the table has a broken line, and where its taps stand in the table of rows.
-    broken: Vec<[u32; 2]>,
+    /// Where the table has a broken line, and the taps of these lines, one line after the other.
+    broken: Vec<u32>,
+    taps: Vec<u32>,
 }
 
 impl Places {
@@ -60,26 +64,29 @@ impl Places {
     /// Lines of `run` taps.
     pub(super) fn new(rows: &Rows, run: usize) -> Self {
         let (tiles, lines) = (Tiles::of(rows.pixels()), rows.taps / run);
-        let (mut table, mut broken) = (Vec::with_capacity(rows.table.len() / run), vec![]);
+        let mut table = Vec::with_capacity(rows.reads() / run);
+        let (mut broken, mut taps) = (vec![], vec![]);
         for tile in 0..tiles.count {
             for line in 0..lines {
                 for pixel in tiles.pixels(tile..tile + 1) {
-                    let first = pixel * rows.taps + line * run;
-                    let place = line_of(&rows.table[first..first + run]);
+                    let of_line = &rows.table[pixel * rows.taps + line * run..][..run];
+                    let place = line_of(of_line);
                     if place == Self::BROKEN {
-                        broken.push([table.len() as u32, first as u32]);
+                        broken.push(table.len() as u32);
+                        taps.extend_from_slice(of_line);
                     }
                     table.push(place);
                 }
             }
         }
-        Self { tiles, run, lines, table, broken }
+        Self { tiles, run, lines, table, broken, taps }
     }
 
     /// Where all taps of a pixel are one line, which is copied.
     pub(super) fn of_panel(rows: &Rows) -> Self {
         let tiles = Tiles::of(rows.pixels());
-        Self { tiles, run: rows.taps, lines: 1, table: vec![], broken: vec![] }
+        let (table, broken, taps) = Default::default();
+        Self { tiles, run: rows.taps, lines: 1, table, broken, taps }
     }
 
     /// The lines of some tiles.
@@ -88,17 +95,35 @@ impl Places {
         &self.table[start * self.lines..end * self.lines]
     }
 
-    /// The broken lines of some tiles: which of their lines, and where the taps stand in the table of rows.
+    /// The broken lines of some tiles: which of their lines, and the taps.
     pub(super) fn broken(
         &self,
         tiles: Range<usize>,
-    ) -> impl ExactSizeIterator<Item = (usize, usize)> {
+    ) -> impl ExactSizeIterator<Item = (usize, &[u32])> {
         let Range { start, end } = self.tiles.pixels(tiles);
+        let first = start * self.lines;
         let before = |pixel: usize| {
-            self.broken.partition_point(|&[line, _]| (line as usize) < pixel * self.lines)
+            self.broken.partition_point(|&line| (line as usize) < pixel * self.lines)
         };
-        let lines = self.broken[before(start)..before(end)].iter();
-        lines.map(move |&[line, taps]| (line as usize - start * self.lines, taps as usize))
+        let (from, to) = (before(start), before(end));
+        let taps = self.taps[from * self.run..to * self.run].chunks_exact(self.run);
+        self.broken[from..to].iter().map(move |&line| line as usize - first).zip(taps)
+    }
+
+    /// The pixels of x from the first to the last that some tiles read.
+    #[target_feature(enable = "avx2")]
+    pub(super) fn inside(&self, tiles: Range<usize>) -> Range<usize> {
+        let lines = self.of(tiles.clone());
+        let first = lines.iter().fold(u32::MAX, |first, &at| at.min(first));
+        // The two numbers that stand for no pixel become 0 and 1.
+        let last = lines.iter().fold(0, |last, &at| at.wrapping_add(2).max(last));
+        let whole = if last < 2 { 0..0 } else { first as usize..last as usize - 2 + self.run };
+        let broken = self.broken(tiles).map(|(_, taps)| inside(taps));
+        broken.fold(whole, |all, part| match (all.is_empty(), part.is_empty()) {
+            (true, _) => part,
+            (_, true) => all,
+            _ => all.start.min(part.start)..all.end.max(part.end),
+        })
     }
 }
 
@@ -158,10 +183,25 @@ mod tests {
         assert_eq!(broken.len(), 8);
         for (line, taps) in broken {
             assert_eq!(places.table[line], Places::BROKEN);
-            assert_eq!(
-                rows.table[taps..taps + 3].iter().filter(|&&at| at != Rows::PADDING).count(),
-                2
-            );
+            assert_eq!(taps.iter().filter(|&&at| at != Rows::PADDING).count(), 2);
+        }
+    }
+
+    #[test]
+    fn the_pixels_inside_are_those_of_whole_and_of_broken_lines() {
+        if !std::arch::is_x86_feature_detected!("avx2") {
+            return;
+        }
+        for (input, pad, run) in [(2, 1, 3), (9, 1, 3), (9, 0, 3), (7, 2, 1)] {
+            let rows = rows(input, pad);
+            let places = Places::new(&rows, run);
+            for tile in 0..places.tiles.count {
+                let pixels = places.tiles.pixels(tile..tile + 1);
+                let taps = &rows.table[9 * pixels.start..9 * pixels.end];
+                // SAFETY: the CPU has AVX2.
+                let [found, expected] = unsafe { [places.inside(tile..tile + 1), inside(taps)] };
+                assert_eq!(found, expected, "tile {tile} of {input} with {pad}");
+            }
         }
     }
 }

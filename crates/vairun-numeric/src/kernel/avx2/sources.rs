@@ -90,12 +90,14 @@ impl Scratch {
         tiles: Range<usize>,
     ) {
         let pixels = places.tiles.pixels(tiles.clone());
-        let table = &rows.table[pixels.start * rows.taps..pixels.end * rows.taps];
         let copies = (shape.panel.is_some() || places.run > 1) && x.stride != shape.pixel();
         let (start, count) = match copies || shape.widen {
             // SAFETY: the CPU has AVX2.
             true => unsafe {
-                let inside = inside(table);
+                let inside = match shape.panel {
+                    Some(_) => inside(rows.of(pixels.clone())),
+                    None => places.inside(tiles.clone()),
+                };
                 (inside.start, inside.len())
             },
             false => (0, rows.input),
@@ -118,12 +120,18 @@ impl Scratch {
         };
         match &shape.panel {
             Some(panel) => {
-                panel.fill(band.codes, start, table, pixels.clone(), &mut self.panel);
+                panel.fill(
+                    band.codes,
+                    start,
+                    rows.of(pixels.clone()),
+                    pixels.clone(),
+                    &mut self.panel,
+                );
                 // SAFETY: the CPU has AVX2.
                 unsafe { self.point_into_panel(shape, panel.length(), pixels.len()) };
             }
             // SAFETY: as the caller promises.
-            None => unsafe { self.point_into_image(shape, (rows, places), band, tiles) },
+            None => unsafe { self.point_into_image(shape, places, band, tiles) },
         }
         self.dense = dense;
     }
@@ -157,13 +165,13 @@ impl Scratch {
     unsafe fn point_into_image(
         &mut self,
         shape: &Shape,
-        (rows, places): (&Rows, &Places),
+        places: &Places,
         band: Band,
         tiles: Range<usize>,
     ) {
         let table = places.of(tiles.clone());
         let lines = Lines { table, start: band.start, stride: band.stride };
-        let pieces = self.break_lines(shape, (rows, places), band, tiles.clone());
+        let pieces = self.break_lines(shape, places, band, tiles.clone());
         let broken = || places.broken(tiles.clone()).map(|(line, _)| line);
         lines.point(band.codes.as_ptr(), shape.zeros.as_ptr(), &mut self.stored_rows);
         lines.replace(broken(), self.pieces.as_ptr(), pieces, &mut self.stored_rows);
@@ -184,7 +192,7 @@ impl Scratch {
     fn break_lines(
         &mut self,
         shape: &Shape,
-        (rows, places): (&Rows, &Places),
+        places: &Places,
         band: Band,
         tiles: Range<usize>,
     ) -> usize {
@@ -192,7 +200,6 @@ impl Scratch {
         let length = places.run * pixel + SLACK;
         grow(&mut self.pieces, broken.len() * length);
         for (out, (_, taps)) in self.pieces.chunks_exact_mut(length).zip(broken) {
-            let taps = &rows.table[taps..taps + places.run];
             piece((band.codes, band.start, band.stride), taps, &shape.zeros[..pixel], out);
         }
         length
