@@ -72,7 +72,7 @@ fn product(
     bencher: Bencher,
     &[channels, out_channels, side, kernel, stride]: &[usize; 5],
     element: Element,
-    weight: fn(usize) -> i32,
+    weight: fn(usize) -> i16,
 ) {
     let window = Window {
         input: side,

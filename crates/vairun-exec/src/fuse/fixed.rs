@@ -1,7 +1,7 @@
 use std::sync::OnceLock;
 
-use vairun_graph::ValueId;
-use vairun_ops::Outputs;
+use vairun_graph::{Node, ValueId};
+use vairun_ops::{Inputs, Outputs};
 use vairun_tensor::{Tensor, Value};
 
 use crate::error::RunError;
@@ -42,6 +42,13 @@ impl Plan {
         }
         nodes.sort_unstable();
         nodes
+    }
+
+    /// The known inputs of a node but the first.
+    pub(super) fn parameters(&self, node: &Node) -> Inputs {
+        let known = |&id: &Option<ValueId>| Some(self.constants.known(id?)?.clone().into());
+        let first = std::iter::once(None);
+        Inputs::new(first.chain(node.inputs.iter().skip(1).map(known)).collect())
     }
 
     /// A value that is the same in every run. Weights that are only needed to pack them are not kept.

@@ -24,6 +24,7 @@ mod movement;
 mod pair;
 mod pool;
 mod product;
+mod requantized;
 mod roles;
 mod run;
 mod scaled;

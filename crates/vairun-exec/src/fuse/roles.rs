@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use vairun_graph::{Node, ValueId};
 use vairun_numeric::kernel::{Grid, Operation};
-use vairun_ops::{Dequantizer, Inputs, Quantizer};
+use vairun_ops::{Dequantizer, Quantizer};
 use vairun_tensor::Tensor;
 
 use super::functions::Origin;
@@ -184,7 +184,7 @@ impl<'a> Roles<'a> {
         let (node, step) = self.node(i);
         let Kernel::Each(operator) = &step.kernel else { return };
         let Some(&Some(x)) = node.inputs.first() else { return };
-        let parameters = self.parameters(node);
+        let parameters = self.plan.parameters(node);
         let single = node.outputs.len() == 1;
         if let Some(quantizer) = operator.quantizer(&parameters).filter(|_| single) {
             self.quantizer(i, x, quantizer, operator.as_ref());
@@ -211,13 +211,6 @@ impl<'a> Roles<'a> {
         } else if single {
             self.on_codes(i, operator.as_ref());
         }
-    }
-
-    /// The known inputs of a node but the first.
-    pub(super) fn parameters(&self, node: &Node) -> Inputs {
-        let known = |&id: &Option<ValueId>| Some(self.plan.constants.known(id?)?.clone().into());
-        let first = std::iter::once(None);
-        Inputs::new(first.chain(node.inputs.iter().skip(1).map(known)).collect())
     }
 
     pub(super) fn view(&self, id: ValueId) -> Option<View> {

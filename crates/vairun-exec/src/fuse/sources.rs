@@ -28,7 +28,7 @@ impl Roles<'_> {
             return;
         }
         // One that gives the numbers back at once.
-        let dequantizer = operator.dequantizer(&self.parameters(node));
+        let dequantizer = operator.dequantizer(&self.plan.parameters(node));
         let grid = dequantizer.map(|dequantizer| storage.grid(dequantizer));
         let Some(grid) = grid.map_or(Some(None), |grid| grid.map(Some)) else { return };
         let (source, origin, nodes) = self.source(i, x, quantizer);

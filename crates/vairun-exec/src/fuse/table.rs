@@ -1,6 +1,7 @@
 use vairun_graph::ValueId;
 use vairun_numeric::kernel::{
-    Isa, map_bytes, map_lines, map_lines_to_reals, map_lines_to_words, map_to, map_words,
+    Element, Isa, Requantize, map_bytes, map_lines, map_lines_to_reals, map_lines_to_words, map_to,
+    map_words,
 };
 use vairun_ops::Quantizer;
 use vairun_tensor::Tensor;
@@ -8,6 +9,7 @@ use vairun_tensor::Tensor;
 use super::coded::{Buffer, Coded, Order, with_codes};
 use super::functions::Origin;
 use super::line::Line;
+use super::requantized::requantized;
 use super::roles::{Roles, Slot};
 use super::run::{Run, Stop};
 use super::tail::{holds, quantized};
@@ -31,6 +33,8 @@ enum Results {
     WordsToBytes(Vec<u8>),
     /// 16 bits to 16.
     Words(Vec<i16>),
+    /// 16 bits to 8, or to 16, by arithmetic.
+    Requantized(Requantize, Element),
     /// 8 bits to 8, for each index of a line.
     LinesOfBytes(Vec<u8>),
     /// 8 bits to 16, for each index of a line.
@@ -50,7 +54,10 @@ impl Table {
         let rank = rank(run, &nodes);
         let Some(all) = Roles::all_codes(run.slot(root), line, rank) else { return Ok(None) };
         let Some(tensor) = Self::evaluated(run, id, &nodes, (root, all))? else { return Ok(None) };
-        let Some(line) = line else { return Ok(Self::told(run, id, &tensor, rank)) };
+        let Some(line) = line else {
+            let table = Self::told(run, id, &tensor, rank);
+            return Ok(table.map(|table| table.computed(run, id, root)));
+        };
         let results = match run.encode(id, &tensor).map(|coded| coded.buffer) {
             Some(Buffer::Bytes(codes)) => {
                 Results::LinesOfBytes(line.tables(&codes[..tensor.len()]))
@@ -97,6 +104,21 @@ impl Table {
         results(run, id, all).map(|results| Self { results, line: None, rank })
     }
 
+    /// By arithmetic, where that gives the same.
+    fn computed(self, run: &Run, id: ValueId, root: ValueId) -> Self {
+        let found = match &self.results {
+            Results::WordsToBytes(table) => {
+                requantized(run, id, root, table).map(|found| (found, Element::Byte))
+            }
+            Results::Words(table) => {
+                requantized(run, id, root, table).map(|found| (found, Element::Word))
+            }
+            _ => None,
+        };
+        let computed = found.map(|(by, width)| Results::Requantized(by, width));
+        Self { results: computed.unwrap_or(self.results), ..self }
+    }
+
     /// The codes of the result.
     pub(super) fn run(&self, run: &mut Run, root: ValueId) -> Result<Option<Coded>, Stop> {
         let x = run.coded(root);
@@ -141,6 +163,16 @@ impl Table {
                 map_words(table, x, &mut out[..length]);
                 Buffer::Words(out)
             }
+            (Results::Requantized(by, Element::Byte), Slice::Words(x)) => {
+                let mut out = run.buffers.take::<u8>(length);
+                by.run(isa, x, &mut out[..length]);
+                Buffer::Bytes(out)
+            }
+            (Results::Requantized(by, Element::Word), Slice::Words(x)) => {
+                let mut out = run.buffers.take::<i16>(length);
+                by.run(isa, x, &mut out[..length]);
+                Buffer::Words(out)
+            }
             (Results::LinesOfBytes(tables), Slice::Bytes(x)) => {
                 let mut out = run.buffers.take(length);
                 map_lines(isa, tables, inner, x, &mut out[..length]);
@@ -166,10 +198,12 @@ fn results(run: &Run, id: ValueId, all: &Tensor) -> Option<Results> {
         }
         (Buffer::Bytes(mut codes), _) => {
             codes.truncate(count);
+            codes.shrink_to_fit();
             Results::WordsToBytes(codes)
         }
         (Buffer::Words(mut codes), _) => {
             codes.truncate(count);
+            codes.shrink_to_fit();
             Results::Words(codes)
         }
     })

@@ -140,6 +140,15 @@ impl Depthwise {
         self.rows.reads() * self.channels
     }
 
+    /// The sum of the weights of each channel.
+    pub fn weight_sums(&self) -> Vec<i64> {
+        let mut sums = vec![0; self.channels];
+        for weights in self.weights.chunks_exact(self.channels) {
+            sums.iter_mut().zip(weights).for_each(|(sum, &w)| *sum += i64::from(w));
+        }
+        sums
+    }
+
     /// Writes the result for `batch` images, channels last.
     ///
     /// Panics where x or `out` are not as long as the images, or of another type.

@@ -223,7 +223,11 @@ pub fn quantize<C: Stored>(isa: Isa, narrow: &Narrow, x: &[f32], out: &mut [C]) 
 }
 
 /// Calls `each` with parts of x and of the result.
-fn in_tasks<A: Sync, B: Send>(x: &[A], out: &mut [B], each: impl Fn(&[A], &mut [B]) + Sync) {
+pub(super) fn in_tasks<A: Sync, B: Send>(
+    x: &[A],
+    out: &mut [B],
+    each: impl Fn(&[A], &mut [B]) + Sync,
+) {
     match alone(x.len()) {
         true => each(x, out),
         false => {

@@ -28,6 +28,7 @@ mod pairs;
 pub mod peak;
 mod pool;
 mod product;
+mod requantize;
 mod rows;
 #[cfg(test)]
 mod small_tests;
@@ -54,6 +55,7 @@ pub use narrow::{Narrow, NarrowParts};
 pub use pairs::{Pairs, Width};
 pub use pool::max_pool;
 pub use product::{Codes, Product, Written};
+pub use requantize::Requantize;
 pub use rows::Rows;
 pub use split::Split;
 pub use terms::terms;

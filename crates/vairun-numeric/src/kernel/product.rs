@@ -155,6 +155,11 @@ impl Product {
         self.rows.reads() * self.channels * self.out_channels()
     }
 
+    /// The sum of the weights of each output channel.
+    pub fn weight_sums(&self) -> Vec<i64> {
+        self.groups.iter().flat_map(Weights::sums).copied().collect()
+    }
+
     /// Writes the result for `batch` images: pixel p of the result starts at element `p · out_stride`.
     ///
     /// Panics where x does not hold `batch` images of pixels of `x_stride` codes and 4 bytes more, or `out` is not as

@@ -95,6 +95,15 @@ impl Packed {
         }
     }
 
+    /// `Σ (w - zw)` of each output channel; `None` where the weights are digits.
+    pub(crate) fn weight_sums(&self) -> Option<Vec<i64>> {
+        match &self.kernel {
+            Kernel::Product(product) => Some(product.weight_sums()),
+            Kernel::Depthwise(depthwise) => Some(depthwise.weight_sums()),
+            Kernel::Split(_) => None,
+        }
+    }
+
     /// The same weights for a matrix x of so many rows; `None` where this is no plain matrix product.
     pub(crate) fn of_rows(&self, rows: usize) -> Option<Self> {
         let Kernel::Product(product) = &self.kernel else { return None };

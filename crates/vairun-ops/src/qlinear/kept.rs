@@ -137,8 +137,7 @@ impl Kept {
         let channels = geometry.out_channels;
         let summing = self.ready(x.codes.shape(), |_| {
             let x = input(x.codes.shape().to_vec());
-            let packed = coded(w.codes, &w.zero_points).sums(&x, &padded, self.isa)?;
-            Some(Summing { packed, weights: totals(w.codes, &w.zero_points, (channels, 1))? })
+            Summing::new(coded(w.codes, &w.zero_points).sums(&x, &padded, self.isa)?, w.codes)
         })?;
         let &[zero] = &stored_zeros(x)[..] else { return None };
         let x = laid_out(geometry, &padded, &stored(x.codes)?, u8::try_from(zero).ok()?);
@@ -158,7 +157,7 @@ impl Kept {
         matrix: &Matrix,
         weights: impl FnOnce() -> Option<(Tensor, Vec<i32>)>,
     ) -> Option<Arc<Summing>> {
-        let &Matrix { m, k, n, transposed } = matrix;
+        let &Matrix { m, k, n, .. } = matrix;
         self.ready(&[m, k], |others| {
             let known = others.iter().find_map(|(_, summing)| summing.as_ref());
             if let Some(Summing { packed, weights }) = known.map(Arc::as_ref) {
@@ -168,8 +167,7 @@ impl Kept {
             let (x, shape) = (input(vec![m, k]), [m, n]);
             let packed = coded(&codes, &zero_points);
             let packed = packed.matrix(&x, matrix, &shape, Output::Sums, self.isa)?;
-            let along = if transposed { (n, 1) } else { (n, n) };
-            Some(Summing { packed, weights: totals(&codes, &zero_points, along)? })
+            Summing::new(packed, &codes)
         })
     }
 
@@ -199,6 +197,14 @@ impl Kept {
 }
 
 impl Summing {
+    /// Of the weights `codes`, which nobody reads again.
+    fn new(packed: Packed, codes: &Tensor) -> Option<Self> {
+        codes.release();
+        // Sums of 32 bits wrap.
+        let weights = packed.weight_sums()?.into_iter().map(|sum| sum as i32).collect();
+        Some(Self { packed, weights })
+    }
+
     /// The result for stored codes, whose zero is the code `zero`.
     fn run<T: Number>(&self, x: &[u8], zero: i32, scaling: Scaling, length: usize) -> Vec<T> {
         let Scaling { scales, bias } = scaling;
@@ -230,33 +236,6 @@ fn input(shape: Vec<usize>) -> PackedInput {
 
 fn coded<'a>(codes: &'a Tensor, zero_points: &'a [i32]) -> CodedWeights<'a> {
     CodedWeights { codes, zero_points, scales: &[1.0], bias: None }
-}
-
-/// `Σ (w - zw)` of each of `count` output channels, whose weights lie in runs of one channel each, or, where they are
-/// `count` apart, next to each other.
-fn totals(
-    codes: &Tensor,
-    zero_points: &[i32],
-    (count, apart): (usize, usize),
-) -> Option<Arc<[i32]>> {
-    let codes = integers(codes)?;
-    let terms = codes.len() / count;
-    let total = |o: usize| {
-        let sum: i32 = match apart {
-            1 => codes[o * terms..][..terms].iter().sum(),
-            _ => codes[o..].iter().step_by(apart).sum(),
-        };
-        let zero = zero_points[if zero_points.len() == 1 { 0 } else { o }];
-        sum.wrapping_sub(zero.wrapping_mul(terms as i32))
-    };
-    Some((0..count).map(total).collect())
-}
-
-fn integers(codes: &Tensor) -> Option<Vec<i32>> {
-    Some(match codes.dtype() {
-        DType::I8 => codes.as_slice::<i8>().ok()?.iter().map(|&x| x.into()).collect(),
-        _ => codes.as_slice::<u8>().ok()?.iter().map(|&x| x.into()).collect(),
-    })
 }
 
 /// Codes as the kernels store them, with [`SLACK`] behind.

@@ -9,6 +9,7 @@ use super::finish::{write8, write16};
 use crate::kernel::elementwise::{Binary, Grid, Operation, Stored};
 use crate::kernel::kind::by_kind;
 use crate::kernel::narrow::Narrow;
+use crate::kernel::requantize::Requantize;
 
 /// Elements of one turn.
 const TURN: usize = 16;
@@ -50,6 +51,43 @@ fn quantize_turn<const KIND: u8, C: Stored>(
         let lower = quantizer.codes(_mm256_loadu_ps(x.as_ptr()));
         let upper = quantizer.codes(_mm256_loadu_ps(x.as_ptr().add(8)));
         write([lower, upper], out);
+    }
+}
+
+/// As [`Requantize::run`], one task of it.
+///
+/// # Safety
+/// The CPU has AVX2.
+pub(in crate::kernel) unsafe fn requantize<X: Stored, C: Stored>(
+    requantize: &Requantize,
+    x: &[X],
+    out: &mut [C],
+) {
+    let Requantize { grid, narrow } = *requantize;
+    // SAFETY: as the caller promises.
+    by_kind!(narrow, KIND => unsafe { requantize_kind::<KIND, X, C>(grid, &narrow, x, out) });
+}
+
+#[target_feature(enable = "avx2")]
+fn requantize_kind<const KIND: u8, X: Stored, C: Stored>(
+    grid: Grid,
+    narrow: &Narrow,
+    x: &[X],
+    out: &mut [C],
+) {
+    let quantizer = Quantizer::<KIND>::new(narrow);
+    let (whole, rest) = x.as_chunks::<TURN>();
+    for (x, out) in whole.iter().zip(out.chunks_exact_mut(TURN)) {
+        let [lower, upper] = reals(grid, x);
+        write([quantizer.codes(lower), quantizer.codes(upper)], out);
+    }
+    if !rest.is_empty() {
+        let mut last = [X::default(); TURN];
+        last[..rest.len()].copy_from_slice(rest);
+        let [lower, upper] = reals(grid, &last);
+        let mut codes = [C::default(); TURN];
+        write([quantizer.codes(lower), quantizer.codes(upper)], &mut codes);
+        out[TURN * whole.len()..].copy_from_slice(&codes[..rest.len()]);
     }
 }
 
