@@ -19,6 +19,7 @@ pub mod linear;
 pub mod mx;
 pub mod narrow;
 pub mod nbits;
+pub mod normalize;
 pub mod pool;
 pub mod qlinear;
 pub mod quark_lstm;

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::erf::{erf, gelu};
+use crate::erf::{erf_all, gelu_all};
 use crate::transcendental;
 use crate::vector::{Loop, widest};
 
@@ -226,9 +226,9 @@ impl Loop for Each<'_> {
             Unary::Absolute => each(self.x, f32::abs),
             Unary::SquareRoot => each(self.x, f32::sqrt),
             Unary::Square => each(self.x, |x| x * x),
-            Unary::Erf => each(self.x, erf),
+            Unary::Erf => erf_all(self.x),
             Unary::Exp => each(self.x, transcendental::exp),
-            Unary::Gelu => each(self.x, gelu),
+            Unary::Gelu => gelu_all(self.x),
             Unary::Sigmoid => each(self.x, transcendental::sigmoid),
             Unary::Tanh => each(self.x, transcendental::tanh),
             Unary::Swish { alpha } => each(self.x, |x| x * transcendental::sigmoid(alpha * x)),
@@ -254,6 +254,7 @@ fn within(x: f32, low: f32, high: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::erf::{erf, gelu};
 
     const BINARY: [Binary; 7] = [
         Binary::Add,

@@ -1,5 +1,6 @@
 //! Arithmetic of the element types.
 
+use vairun_numeric::normalize;
 use vairun_tensor::{Element, bf16, f16};
 
 /// An element to calculate with.
@@ -27,6 +28,17 @@ pub(crate) trait Number: Element + Copy + PartialOrd + Default {
     /// Exact except for integers beyond 2^53.
     fn to_f64(self) -> f64;
 
+    /// [`Number::to_f64`] of each, in the place of what was there.
+    fn all_to_f64(x: &[Self], wide: &mut Vec<f64>) {
+        wide.clear();
+        wide.extend(x.iter().map(|x| x.to_f64()));
+    }
+
+    /// [`Number::from_f64`] of each.
+    fn all_from_f64(wide: &[f64], x: &mut [Self]) {
+        x.iter_mut().zip(wide).for_each(|(x, &wide)| *x = Self::from_f64(wide));
+    }
+
     /// The larger; NaN where one is NaN.
     fn larger(self, other: Self) -> Self {
         if self.is_nan() || self > other { self } else { other }
@@ -39,8 +51,10 @@ pub(crate) trait Number: Element + Copy + PartialOrd + Default {
 }
 
 macro_rules! float {
-    ($($rust:ty),*) => {$(
+    ($($rust:ty { $($own:item)* })*) => {$(
         impl Number for $rust {
+            $($own)*
+
             const IN_PLACE: bool = size_of::<Self>() == 4;
             const FLOAT: bool = true;
 
@@ -86,7 +100,17 @@ macro_rules! float {
     )*};
 }
 
-float! { f32, f64 }
+float! {
+    f32 {
+        fn all_to_f64(x: &[Self], wide: &mut Vec<f64>) {
+            normalize::widen(x, wide);
+        }
+        fn all_from_f64(wide: &[f64], x: &mut [Self]) {
+            normalize::narrow(wide, x);
+        }
+    }
+    f64 {}
+}
 
 /// A float32 that rounds to float16, bfloat16 or a narrower type as `x` itself does: what the 24 bits cannot hold is
 /// remembered in the last of them, so that no tie is seen where there is none.

@@ -13,9 +13,11 @@
 //! Source: <https://onnx.ai/onnx/operators/onnx__InstanceNormalization.html>,
 //! <https://onnx.ai/onnx/operators/onnx__GroupNormalization.html>.
 
+use vairun_numeric::normalize::moments;
+
 use super::GRADE;
 use super::layer_normalization::parameter;
-use super::rows::{expect_vector, map_rows, moments};
+use super::rows::{expect_vector, map_rows};
 use crate::common::dispatch::with_float;
 use crate::common::prelude::*;
 use crate::common::types::FLOATS;

@@ -17,8 +17,10 @@
 
 use std::sync::Mutex;
 
+use vairun_numeric::normalize::{self, mean_square, moments};
+
 use super::GRADE;
-use super::rows::{map_rows, moments, sum, wide};
+use super::rows::{map_rows, wide};
 use crate::common::axes::axis;
 use crate::common::dispatch::with_float;
 use crate::common::number::Number;
@@ -118,18 +120,11 @@ pub(super) fn normalize<T: Number>(
     let rows = x.len() / length.max(1);
     let found = Mutex::new([vec![0f32; rows], vec![0f32; rows]]);
     let y = map_rows(x, length, |i, row| {
-        let (mean, variance) = if root_mean_square {
-            (0.0, sum(row, |x| x * x) / length as f64)
-        } else {
-            moments(row)
-        };
+        let (mean, variance) =
+            if root_mean_square { (0.0, mean_square(row)) } else { moments(row) };
         let factor = 1.0 / (variance + epsilon).sqrt();
-        for (x, &scale) in row.iter_mut().zip(affine.scale) {
-            *x = (*x - mean) * factor * scale;
-        }
-        if let Some(bias) = affine.bias {
-            row.iter_mut().zip(bias).for_each(|(x, &bias)| *x += bias);
-        }
+        let Affine { scale, bias } = affine;
+        normalize::Affine { mean, factor, scale, bias }.apply(row);
         if let Ok(mut found) = found.lock() {
             found[0][i] = mean as f32;
             found[1][i] = factor as f32;

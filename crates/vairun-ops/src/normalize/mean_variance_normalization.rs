@@ -9,8 +9,10 @@
 //!
 //! Source: <https://onnx.ai/onnx/operators/onnx__MeanVarianceNormalization.html>.
 
+use vairun_numeric::normalize::moments;
+
 use super::GRADE;
-use super::rows::{map_rows, moments};
+use super::rows::map_rows;
 use crate::common::axes::axes;
 use crate::common::dispatch::with_float;
 use crate::common::movement::rearranged;

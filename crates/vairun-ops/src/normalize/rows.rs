@@ -22,10 +22,9 @@ pub(super) fn map_rows<T: Number>(
     let mut y = x.to_vec();
     let length = length.max(1);
     let one = |wide: &mut Vec<f64>, (i, row): (usize, &mut [T])| {
-        wide.clear();
-        wide.extend(row.iter().map(|x| x.to_f64()));
+        T::all_to_f64(row, wide);
         f(i, wide);
-        row.iter_mut().zip(&*wide).for_each(|(y, &x)| *y = T::from_f64(x));
+        T::all_from_f64(wide, row);
     };
     if x.len() < PARALLEL {
         let mut wide = Vec::with_capacity(length);
@@ -66,13 +65,6 @@ pub(super) fn map_along<T: Number>(
 pub(super) fn sum(row: &[f64], map: impl Fn(f64) -> f64) -> f64 {
     let fold = Fold { identity: 0.0, step: |a, x| a + map(x), join: |a, b| a + b };
     rows(row, row.len(), fold).first().copied().unwrap_or(0.0)
-}
-
-/// The mean and the variance.
-pub(super) fn moments(row: &[f64]) -> (f64, f64) {
-    let n = row.len() as f64;
-    let mean = sum(row, |x| x) / n;
-    (mean, sum(row, |x| (x - mean) * (x - mean)) / n)
 }
 
 /// The elements of `x` in float64, repeated to `shape` where it is smaller.
