@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex};
 use vairun_graph::ValueId;
 
 use super::coded::{Coded, Order};
+use super::moves::Moving;
 use super::roles::{Slot, Source};
 use super::run::{Run, Stop, lock};
 use super::{binary, concat, mean, movement, pair, pool, product, table};
@@ -44,6 +45,7 @@ pub(super) enum Form {
     MaxPool(pool::MaxPool),
     Mean(mean::Mean),
     Quantize,
+    Same,
     Given,
 }
 
@@ -67,6 +69,9 @@ impl Run<'_> {
                 form
             }
         };
+        if let (Form::Same, Source::Same { from }) = (&*form, &slot.source) {
+            return Ok((self.same(*from), slot.source.name()));
+        }
         let fast = match (&*form, &slot.source) {
             (Form::Product(form), Source::Product { x, .. }) => form.run(self, slot, *x)?,
             (Form::Binary(form), Source::Binary { sides, .. }) => form.run(self, slot, *sides)?,
@@ -85,6 +90,15 @@ impl Run<'_> {
         match fast {
             Some(coded) => Ok((Arc::new(coded), slot.source.name())),
             None => Ok((Arc::new(self.plain(id)?), "plain")),
+        }
+    }
+
+    /// The codes of another slot; a quantizer knows their grid.
+    fn same(&self, from: ValueId) -> Arc<Coded> {
+        let coded = self.coded(from);
+        match coded.on_grid {
+            true => coded,
+            false => Arc::new(Coded { on_grid: true, ..(*coded).clone() }),
         }
     }
 
@@ -107,9 +121,11 @@ impl Run<'_> {
             }
             Source::Concat { parts, .. } => of(&mut parts.iter().map(|view| view.slot)),
             Source::MaxPool { from, .. } => of(&mut [self.slot_of(*from)].into_iter()),
-            Source::Move { from, node, .. } => {
+            Source::Same { .. } => Key::default(),
+            Source::Move { from, moves } => {
                 let mut key = of(&mut [self.slot_of(*from)].into_iter());
-                key.bytes = movement::parameters(self, *node);
+                let parameters = |moving: &Moving| movement::parameters(self, moving.node);
+                key.bytes = moves.iter().flat_map(parameters).collect();
                 key
             }
         }
@@ -138,8 +154,9 @@ impl Run<'_> {
                 concat::Concat::prepare(self, id, parts, *node, results.as_deref())?
                     .map(Form::Concat)
             }
-            Source::Move { from, node } => {
-                movement::Move::prepare(self, id, *from, *node)?.map(Form::Move)
+            Source::Same { .. } => Some(Form::Same),
+            Source::Move { from, moves } => {
+                movement::Move::prepare(self, id, *from, moves)?.map(Form::Move)
             }
             Source::MaxPool { from, node } => {
                 pool::MaxPool::prepare(self, *from, *node).map(Form::MaxPool)

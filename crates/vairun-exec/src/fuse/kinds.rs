@@ -64,6 +64,7 @@ const MOVES: &[&str] = &[
     "DepthToSpace",
     "Expand",
     "Flatten",
+    "Gather",
     "Identity",
     "Pad",
     "Reshape",

@@ -21,6 +21,7 @@ mod kinds;
 mod line;
 mod mean;
 mod movement;
+mod moves;
 mod pair;
 mod pool;
 mod product;

@@ -4,6 +4,7 @@ use vairun_tensor::{Dequantized, Tensor, Value};
 
 use super::buffers::Pooled;
 use super::coded::{Buffer, Coded, Order};
+use super::moves::Moving;
 use super::roles::Role;
 use super::run::{Run, Stop};
 
@@ -42,18 +43,18 @@ impl Move {
         run: &mut Run,
         id: ValueId,
         from: ValueId,
-        node: usize,
+        moves: &[Moving],
     ) -> Result<Option<Self>, Stop> {
         let x = run.coded(run.slot_of(from));
         let length = x.len();
         if length == 0 || 2 * length >= PLACES {
             return Ok(None);
         }
-        let Some(moved) = moved_places(run, id, from, node, (&x, 1))? else { return Ok(None) };
+        let Some(moved) = moved_places(run, moves, (&x, 1))? else { return Ok(None) };
         let Some(places) = places(&moved, 1, length) else { return Ok(None) };
-        if run.plan.graph.nodes[node].op.is_onnx("Pad") {
+        if moves.iter().any(|moving| run.plan.graph.nodes[moving.node].op.is_onnx("Pad")) {
             // A number that is put between them could be taken for a place, but not for two.
-            let again = moved_places(run, id, from, node, (&x, 1 + length))?;
+            let again = moved_places(run, moves, (&x, 1 + length))?;
             let again = again.and_then(|moved| self::places(&moved, 1 + length, length));
             if again.as_ref() != Some(&places) {
                 return Ok(None);
@@ -66,7 +67,8 @@ impl Move {
         let zero = zero.unwrap_or_default();
         // A dequantizer that comes after the move puts its grid beside the numbers itself.
         let codes = run.slot(id).grid.is_none();
-        let on_grid = codes || (x.on_grid && moved.dequantized().is_some());
+        let known = x.on_grid || moves.iter().any(|moving| moving.requantized);
+        let on_grid = codes || (known && moved.dequantized().is_some());
         let shape = moved.shape().to_vec();
         // Places are as many as codes, and several of them are known at once: what is done with goes.
         drop(moved);
@@ -135,26 +137,42 @@ fn zero_code(run: &Run, id: ValueId) -> Option<i32> {
     (low..=high).contains(&zero).then_some(zero)
 }
 
-/// What the operator makes of the places of x, numbered in row-major order from `first` on.
+/// What the operators make of the places of x, numbered in row-major order from `first` on.
 fn moved_places(
     run: &mut Run,
-    id: ValueId,
-    from: ValueId,
-    node: usize,
+    moves: &[Moving],
     (x, first): (&Coded, usize),
 ) -> Result<Option<Tensor>, Stop> {
     let places = (first..first + x.len()).map(|i| i as f32).collect();
-    let Ok(places) = Tensor::new(&x.shape, places) else { return Ok(None) };
-    let one = || Tensor::scalar(1f32);
-    let places = places.with_dequantized(Dequantized::on_grid(one(), Tensor::scalar(0i32), None));
-    let mut leaves = vec![(from, Value::from(places))];
+    let Ok(mut places) = Tensor::new(&x.shape, places).map(on_some_grid) else { return Ok(None) };
+    for moving in moves {
+        if moving.requantized {
+            places = on_some_grid(places);
+        }
+        let Some(moved) = moved_by(run, *moving, places)? else { return Ok(None) };
+        places = moved;
+    }
+    Ok(Some(places))
+}
+
+/// Numbers that keep their grid where an operator does.
+fn on_some_grid(places: Tensor) -> Tensor {
+    let (scale, zero) = (Tensor::scalar(1f32), Tensor::scalar(0i32));
+    places.with_dequantized(Dequantized::on_grid(scale, zero, None))
+}
+
+/// What one operator makes of places.
+fn moved_by(run: &mut Run, moving: Moving, places: Tensor) -> Result<Option<Tensor>, Stop> {
+    let Moving { node, output, .. } = moving;
+    let Some(&Some(x)) = run.plan.graph.nodes[node].inputs.first() else { return Ok(None) };
+    let mut leaves = vec![(x, Value::from(places))];
     for leaf in run.plan.leaves(&[node]) {
-        if leaf != from {
+        if leaf != x {
             leaves.push((leaf, run.values[leaf.index()].clone().ok_or(Stop::Again)?));
         }
     }
     // What the operator cannot do with numbers, it may do with codes: the plain form tells.
-    match run.evaluate(&[node], id, &leaves) {
+    match run.evaluate(&[node], output, &leaves) {
         Ok(value) => Ok(value.into_tensor().ok()),
         Err(Stop::Error(_)) => Ok(None),
         Err(stop) => Err(stop),

@@ -8,6 +8,7 @@ use vairun_tensor::Tensor;
 use super::functions::Origin;
 use super::kinds::{BINARY, is_elementwise, is_move};
 use super::line::Line;
+use super::moves::Moving;
 use super::storage::Storage;
 use crate::plan::{Kernel, Plan, Step};
 
@@ -82,8 +83,10 @@ pub(super) enum Source {
     Concat { parts: Vec<View>, node: usize, results: Option<Vec<Tensor>> },
     /// The means of windows, then perhaps functions of each number, then a quantizer.
     Mean { x: View, node: usize, averaging: Averaging, quantizer: Quantizer },
-    /// Codes in other places, or copies of them.
-    Move { from: ValueId, node: usize },
+    /// The codes of another slot, which mean the same.
+    Same { from: ValueId },
+    /// Codes in other places, or copies of them, by one move after the other.
+    Move { from: ValueId, moves: Vec<Moving> },
     /// The largest code of each window.
     MaxPool { from: ValueId, node: usize },
 }
@@ -112,6 +115,7 @@ impl Source {
             Self::Binary { .. } => "binary",
             Self::Concat { .. } => "concat",
             Self::Mean { .. } => "mean",
+            Self::Same { .. } => "same",
             Self::Move { .. } => "move",
             Self::MaxPool { .. } => "max pool",
         }
@@ -233,29 +237,19 @@ impl<'a> Roles<'a> {
         }
     }
 
-    fn moved(&mut self, i: usize, x: ValueId) {
-        let (node, _) = self.node(i);
-        if self.slot_of(x).is_none() {
-            return;
-        }
-        for y in node.writes() {
-            self.carry(i, x, y, Source::Move { from: x, node: i });
-        }
-    }
-
     fn max_pool(&mut self, i: usize, x: ValueId) {
         let (node, _) = self.node(i);
         if let (Some(_), Some(&Some(y))) = (self.slot_of(x), node.outputs.first()) {
-            self.carry(i, x, y, Source::MaxPool { from: x, node: i });
+            self.carry(x, y, Source::MaxPool { from: x, node: i }, vec![i]);
         }
     }
 
     /// A slot `y` for codes of the kind of those in `x`.
-    fn carry(&mut self, i: usize, x: ValueId, y: ValueId, source: Source) {
+    pub(super) fn carry(&mut self, x: ValueId, y: ValueId, source: Source, nodes: Vec<usize>) {
         let Some(slot) = self.slot_of(x) else { return };
         let storage = self.slots[&slot].storage;
         let grid = self.view(x).map(|view| view.grid);
-        self.slots.insert(y, Slot::new(y, (storage, grid), source, vec![i]));
+        self.slots.insert(y, Slot::new(y, (storage, grid), source, nodes));
         self.roles[y.index()] = match grid {
             Some(grid) => Role::Reals(View { slot: y, grid }),
             None => Role::Codes,

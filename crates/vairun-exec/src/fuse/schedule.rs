@@ -163,8 +163,10 @@ fn reads<'a>(roles: &'a Roles, plan: &'a Plan, id: ValueId) -> Box<dyn Iterator<
         }
         Source::Concat { parts, .. } => Box::new(parts.iter().map(|view| Read::Slot(view.slot))),
         Source::MaxPool { from, .. } => Box::new(std::iter::once(slot_of(*from))),
-        Source::Move { from, node, .. } => {
-            let others = plan.graph.nodes[*node].inputs.iter().skip(1).flatten();
+        Source::Same { from } => Box::new(std::iter::once(Read::Slot(*from))),
+        Source::Move { from, moves } => {
+            let inputs = moves.iter().map(|moving| &plan.graph.nodes[moving.node].inputs);
+            let others = inputs.flat_map(|inputs| inputs.iter().skip(1).flatten());
             let moving = others.filter(|&&id| roles.role(id) != Role::Fixed);
             Box::new(std::iter::once(slot_of(*from)).chain(moving.map(|&id| Read::Value(id))))
         }

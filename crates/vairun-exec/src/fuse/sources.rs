@@ -43,6 +43,15 @@ impl Roles<'_> {
 
     /// How the codes of quantizer `i` of `x` are made best, what slot they are a function of, and by which nodes.
     pub(super) fn source(&self, i: usize, x: ValueId, quantizer: Quantizer) -> Made {
+        if let Some(from) = self.same(x, &quantizer) {
+            let origin = self.slots[&from].origin;
+            let further = origin.nodes < LONGEST && origin.line.is_none();
+            return (
+                Source::Same { from },
+                further.then(|| origin.through(2)),
+                self.region(from, i),
+            );
+        }
         if let Some(origin) = self.root(x).filter(|origin| origin.nodes < LONGEST) {
             let Origin { slot: root, line, .. } = origin;
             let all = Some(origin.through(1)).filter(|_| line.is_none());
@@ -57,6 +66,18 @@ impl Roles<'_> {
             return (source, None, nodes);
         }
         (Source::Quantize { x, quantizer }, None, vec![i])
+    }
+
+    /// The slot whose numbers `x` holds, where the quantizer gives back its codes, each of them.
+    fn same(&self, x: ValueId, quantizer: &Quantizer) -> Option<ValueId> {
+        let View { slot, grid } = match self.role(x) {
+            Role::Reals(view) => view,
+            _ => return None,
+        };
+        let storage = self.slots[&slot].storage;
+        let narrow = storage.narrow(quantizer)?;
+        let alike = Storage::of(quantizer) == Some(storage) && quantizer.scale == grid.scale;
+        (alike && storage.keeps(grid, narrow)).then_some(slot)
     }
 
     /// The nodes from slot `root` to node `last`, in order.

@@ -1,4 +1,4 @@
-use vairun_numeric::kernel::{Grid, Narrow, NarrowParts};
+use vairun_numeric::kernel::{Grid, Isa, Narrow, NarrowParts, Requantize};
 use vairun_ops::{Dequantizer, Quantizer};
 use vairun_tensor::DType;
 
@@ -53,6 +53,15 @@ impl Storage {
         let Dequantizer { scale, zero_point } = dequantizer;
         let usable = scale > 0.0 && scale.is_normal() && zero_point.abs() <= 1 << 17;
         usable.then_some(Grid { scale, zero: zero_point + self.offset })
+    }
+
+    /// Whether each stored code of the range is that of its own number.
+    pub(super) fn keeps(self, grid: Grid, narrow: Narrow) -> bool {
+        let (low, high) = self.range;
+        let codes: Vec<i16> = (low..=high).map(|code| code as i16).collect();
+        let mut again = vec![0; codes.len()];
+        Requantize { grid, narrow }.run(Isa::best(), &codes, &mut again);
+        again == codes
     }
 
     /// How far a stored code is from the one of 0 at most.

@@ -181,7 +181,45 @@ fn several_moves_in_front_of_a_quantizer_run_on_codes() {
         let y = growing.node(("", "Transpose"), &[y], &[perm]);
         growing.node(("", "Flatten"), &[y], &[])
     });
-    assert_eq!(forms(&growing, &image()), ["quantize", "tables", "move", "move", "numbers"]);
+    assert_eq!(forms(&growing, &image()), ["quantize", "tables", "move", "numbers"]);
+}
+
+/// Channels of two groups, shuffled, by three moves with a quantizer behind each; `scale` is that of the second.
+fn shuffled(scale: f32, seen: bool) -> Growing {
+    let mut growing = Growing::empty(0);
+    let x = growing.graph.inputs[0];
+    let mut y = growing.pair(Family::Onnx(DType::U8), x, 0.02, 100);
+    let mut outputs = vec![];
+    let perm = Attribute::Ints(vec![0, 2, 1, 3, 4]);
+    for (i, shape) in [Some(vec![2, 2, 3, 3, 6]), None, Some(vec![2, 6, 3, 6])].iter().enumerate() {
+        y = match shape {
+            Some(shape) => {
+                let shape = growing.constant(Tensor::vector::<i64>(shape.clone()));
+                growing.node(("", "Reshape"), &[y, shape], &[])
+            }
+            None => growing.node(("", "Transpose"), &[y], &[("perm", perm.clone())]),
+        };
+        y = growing.pair(Family::Onnx(DType::U8), y, if i == 1 { scale } else { 0.02 }, 100);
+        outputs.push(y);
+    }
+    growing.graph.outputs = if seen { vec![y, outputs[1]] } else { vec![y] };
+    growing
+}
+
+#[test]
+fn moves_with_quantizers_that_keep_all_codes_between_them_are_one() {
+    let forms = |growing| forms(&growing, &image());
+    assert_eq!(forms(shuffled(0.02, false)), ["quantize", "move", "same", "numbers"]);
+}
+
+#[test]
+fn moves_stay_apart_where_codes_change_or_somebody_looks() {
+    let moves = |growing| {
+        let forms = forms(&growing, &image());
+        forms.iter().filter(|form| **form == "move").count()
+    };
+    assert_eq!(moves(shuffled(0.03, false)), 2, "another scale behind the second");
+    assert_eq!(moves(shuffled(0.02, true)), 2, "the second is an output");
 }
 
 #[test]
