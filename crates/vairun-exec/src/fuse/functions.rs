@@ -2,7 +2,7 @@ use vairun_graph::{Node, ValueId};
 use vairun_tensor::Tensor;
 
 use super::coded::tensor_of;
-use super::kinds::BINARY;
+use super::kinds::{BINARY, is_affine};
 use super::line::Line;
 use super::roles::{Role, Roles, Slot};
 
@@ -69,8 +69,12 @@ impl Roles<'_> {
 
     /// The line of a constant among the inputs of a node; none where the sum of two coded tensors has a form of its own.
     fn line(&self, node: &Node, id: ValueId) -> Option<Line> {
+        let constant = self.plan.constants.known(id)?;
+        if is_affine(node) {
+            return Line::of_channels(constant);
+        }
         // Before opset 7 constants are laid along other dimensions.
-        let line = Line::of(self.plan.constants.known(id)?).filter(|_| node.op.opset >= 7)?;
+        let line = Line::of(constant).filter(|_| node.op.opset >= 7)?;
         let coded = || node.inputs.iter().all(|id| id.is_some_and(|id| self.view(id).is_some()));
         let own = BINARY.contains(&node.op.op_type.as_str()) && coded();
         (!own).then_some(line)

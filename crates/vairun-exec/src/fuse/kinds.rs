@@ -105,6 +105,17 @@ pub(super) fn is_elementwise(node: &Node, step: &Step) -> bool {
         && ELEMENTWISE.contains(&node.op.op_type.as_str())
 }
 
+/// Whether each element of the result is a function of one of the first input, and of constants.
+pub(super) fn is_function(node: &Node, step: &Step) -> bool {
+    is_elementwise(node, step) || (step.standard && node.outputs.len() == 1 && is_affine(node))
+}
+
+/// A normalization by given statistics: a factor and a term for each channel.
+pub(super) fn is_affine(node: &Node) -> bool {
+    let given = matches!(node.attributes.get("training_mode"), None | Some(Attribute::Int(0)));
+    node.op.is_onnx("BatchNormalization") && node.op.opset >= 9 && given
+}
+
 pub(super) fn is_move(node: &Node, step: &Step) -> bool {
     let text = |name: &str| match node.attributes.get(name) {
         Some(Attribute::String(text)) => Some(text.as_slice()),

@@ -8,8 +8,16 @@ use super::coded::{Coded, Order};
 pub(super) struct Line {
     /// How long it is.
     pub(super) length: usize,
-    /// How many dimensions stand behind it.
-    pub(super) after: usize,
+    pub(super) place: Place,
+}
+
+/// Which dimension it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The one that so many stand behind.
+    Before(usize),
+    /// That of the channels: the second.
+    Second,
 }
 
 /// Indices that there are tables for at most: those of numbers are 1 MiB then.
@@ -20,8 +28,14 @@ impl Line {
     pub(super) fn of(tensor: &Tensor) -> Option<Self> {
         let shape = tensor.shape();
         let at = shape.iter().position(|&d| d != 1)?;
-        let line = Self { length: shape[at], after: shape.len() - 1 - at };
+        let line = Self { length: shape[at], place: Place::Before(shape.len() - 1 - at) };
         (line.length == tensor.len() && (2..=LONGEST).contains(&line.length)).then_some(line)
+    }
+
+    /// Of a constant with a number for each channel.
+    pub(super) fn of_channels(tensor: &Tensor) -> Option<Self> {
+        let &[length] = tensor.shape() else { return None };
+        (2..=LONGEST).contains(&length).then_some(Self { length, place: Place::Second })
     }
 
     /// The one line of two functions, each of which may have one; `None` where they have two.
@@ -35,9 +49,12 @@ impl Line {
     /// The shape of an argument that holds codes for each index, `[1 …, codes, length, 1 …]`, with `rank` dimensions
     /// at least: no constant adds some to the result.
     pub(super) fn argument(self, codes: usize, rank: usize) -> Vec<usize> {
-        let before = rank.saturating_sub(2 + self.after);
+        let (before, after) = match self.place {
+            Place::Before(after) => (rank.saturating_sub(2 + after), after),
+            Place::Second => (0, rank.saturating_sub(2)),
+        };
         let ones = |n| std::iter::repeat_n(1, n);
-        ones(before).chain([codes, self.length]).chain(ones(self.after)).collect()
+        ones(before).chain([codes, self.length]).chain(ones(after)).collect()
     }
 
     /// A table for each index, one behind the other, from the results for such an argument.
@@ -50,7 +67,11 @@ impl Line {
     /// How many codes lie between an index and the next one; `None` where `x` has no such dimension.
     pub(super) fn inner(self, x: &Coded) -> Option<usize> {
         let rank = x.shape.len();
-        let axis = rank.checked_sub(1 + self.after).filter(|&axis| x.shape[axis] == self.length)?;
+        let axis = match self.place {
+            Place::Before(after) => rank.checked_sub(1 + after)?,
+            Place::Second => 1,
+        };
+        x.shape.get(axis).filter(|&&length| length == self.length)?;
         let behind = |dimensions: &[usize]| dimensions.iter().product::<usize>();
         Some(match x.order {
             Order::Rows => behind(&x.shape[axis + 1..]),
@@ -72,11 +93,11 @@ mod tests {
     fn a_line_is_one_dimension() {
         let line = |shape: &[usize]| {
             Line::of(&Tensor::new(shape, vec![0f32; shape.iter().product()]).unwrap())
-                .map(|line| (line.length, line.after))
+                .map(|line| (line.length, line.place))
         };
-        assert_eq!(line(&[3, 1, 1]), Some((3, 2)));
-        assert_eq!(line(&[1, 3, 1]), Some((3, 1)));
-        assert_eq!(line(&[7]), Some((7, 0)));
+        assert_eq!(line(&[3, 1, 1]), Some((3, Place::Before(2))));
+        assert_eq!(line(&[1, 3, 1]), Some((3, Place::Before(1))));
+        assert_eq!(line(&[7]), Some((7, Place::Before(0))));
         for none in [&[][..], &[1, 1], &[2, 3], &[2, 1, 2], &[0], &[1025]] {
             assert_eq!(line(none), None, "{none:?}");
         }
@@ -84,10 +105,13 @@ mod tests {
 
     #[test]
     fn an_argument_has_the_dimensions_of_its_constants() {
-        let line = Line { length: 5, after: 2 };
+        let line = Line { length: 5, place: Place::Before(2) };
         assert_eq!(line.argument(256, 1), [256, 5, 1, 1]);
         assert_eq!(line.argument(256, 4), [256, 5, 1, 1]);
         assert_eq!(line.argument(256, 6), [1, 1, 256, 5, 1, 1]);
+        let channels = Line { place: Place::Second, ..line };
+        assert_eq!(channels.argument(256, 1), [256, 5]);
+        assert_eq!(channels.argument(256, 4), [256, 5, 1, 1]);
         assert_eq!(
             line.tables(&[1i16, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
             [1, 6, 2, 7, 3, 8, 4, 9, 5, 10]
@@ -102,7 +126,8 @@ mod tests {
             buffer: Buffer::Bytes(Vec::new()),
             on_grid: true,
         };
-        let inner = |length, after, order| Line { length, after }.inner(&coded(order));
+        let at = |length, place| Line { length, place };
+        let inner = |length, after, order| at(length, Place::Before(after)).inner(&coded(order));
         let both = |length, after| {
             [Order::Rows, Order::ChannelsLast].map(|order| inner(length, after, order))
         };
@@ -111,6 +136,8 @@ mod tests {
         assert_eq!(both(4, 1), [Some(5), Some(15)]);
         assert_eq!(both(5, 0), [Some(1), Some(3)]);
         assert_eq!(both(3, 0), [None, None], "of another length");
+        assert_eq!(at(3, Place::Second).inner(&coded(Order::ChannelsLast)), Some(1));
+        assert_eq!(at(4, Place::Second).inner(&coded(Order::Rows)), None);
         assert_eq!(both(2, 4), [None, None], "there are not as many dimensions");
     }
 }

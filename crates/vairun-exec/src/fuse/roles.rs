@@ -6,7 +6,7 @@ use vairun_ops::{Dequantizer, Quantizer};
 use vairun_tensor::Tensor;
 
 use super::functions::Origin;
-use super::kinds::{BINARY, is_elementwise, is_move};
+use super::kinds::{BINARY, is_function, is_move};
 use super::line::Line;
 use super::moves::Moving;
 use super::storage::Storage;
@@ -201,7 +201,7 @@ impl<'a> Roles<'a> {
             {
                 self.roles[y.index()] = Role::Reals(View { slot: x, grid });
             }
-        } else if is_elementwise(node, step) {
+        } else if is_function(node, step) {
             if BINARY.contains(&node.op.op_type.as_str()) {
                 node.inputs.iter().flatten().for_each(|&id| self.given_numbers(id));
             }

@@ -234,6 +234,29 @@ fn constants_along_the_last_dimension_are_tables_too() {
 }
 
 #[test]
+fn a_normalization_by_given_statistics_is_tables() {
+    let normalized = |training: Option<i64>| {
+        between(|growing, x| {
+            let constant = |growing: &mut Growing, numbers: [f32; 3]| {
+                growing.constant(Tensor::vector(numbers.to_vec()))
+            };
+            let scale = constant(growing, [1.0, -0.5, 2.0]);
+            let others =
+                [[0.1, 0.0, -1.0], [0.3, -0.2, 0.0], [1.0, 0.5, 4.0]].map(|n| constant(growing, n));
+            let inputs = [&[x, scale][..], &others].concat();
+            let attributes = training.map(|on| ("training_mode", Attribute::Int(on)));
+            let attributes: Vec<_> = attributes.into_iter().collect();
+            let y = growing.node(("", "BatchNormalization"), &inputs, &attributes);
+            growing.node(("", "Relu"), &[y], &[])
+        })
+    };
+    assert_eq!(forms(&normalized(None), &image()), ["quantize", "tables", "numbers"]);
+    assert_eq!(forms(&normalized(Some(0)), &image()), ["quantize", "tables", "numbers"]);
+    let training = forms(&normalized(Some(1)), &image());
+    assert!(!training.contains(&"tables"), "those of the batch differ from run to run");
+}
+
+#[test]
 fn functions_along_a_dimension_are_given_as_numbers() {
     let mut growing = Growing::empty(0);
     let x = growing.graph.inputs[0];
