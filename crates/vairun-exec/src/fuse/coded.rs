@@ -108,29 +108,9 @@ impl Coded {
 
     /// The codes of a tensor of codes; `None` where one is not among those of `storage`.
     pub(super) fn encode(tensor: &Tensor, storage: Storage) -> Option<Self> {
-        let codes = integers(tensor)?;
-        let (low, high) = storage.range;
-        let stored = |code: i32| {
-            Some(code.checked_add(storage.offset)?).filter(|s| (low..=high).contains(s))
-        };
-        let length = tensor.len() + SLACK;
         let buffer = match storage.wide {
-            false => {
-                let mut out = Vec::with_capacity(length);
-                for code in codes {
-                    out.push(stored(code?)? as u8);
-                }
-                out.resize(length, 0);
-                Buffer::Bytes(out)
-            }
-            true => {
-                let mut out = Vec::with_capacity(length);
-                for code in codes {
-                    out.push(stored(code?)? as i16);
-                }
-                out.resize(length, 0);
-                Buffer::Words(out)
-            }
+            false => Buffer::Bytes(encoded(tensor, storage, |stored| stored as u8)?),
+            true => Buffer::Words(encoded(tensor, storage, |stored| stored as i16)?),
         };
         let shape = tensor.shape().to_vec();
         Some(Self { shape, order: Order::Rows, buffer, on_grid: true })
@@ -209,18 +189,42 @@ pub(super) fn tensor_of(
     tensor.ok()
 }
 
-/// The integers of a tensor, one by one; `None` for a number that is none.
-fn integers(tensor: &Tensor) -> Option<Box<dyn Iterator<Item = Option<i32>> + '_>> {
-    fn whole(x: f32) -> Option<i32> {
-        (x.trunc() == x && x.abs() <= 65536.0).then_some(x as i32)
+/// The stored codes of a tensor of integers, of any type that holds them; `None` where one is not among those of
+/// `storage`, or a number is none.
+fn encoded<S: Copy + Default>(
+    tensor: &Tensor,
+    storage: Storage,
+    narrow: impl Fn(i32) -> S,
+) -> Option<Vec<S>> {
+    /// Beyond all codes.
+    const NONE: i32 = i32::MAX;
+    let whole = |x: f32| if x.trunc() == x && x.abs() <= 65536.0 { x as i32 } else { NONE };
+    match tensor.dtype().carrier() {
+        Carrier::I8 => stored(tensor.as_slice::<i8>().ok()?, storage, i32::from, narrow),
+        Carrier::U8 => stored(tensor.as_slice::<u8>().ok()?, storage, i32::from, narrow),
+        Carrier::I16 => stored(tensor.as_slice::<i16>().ok()?, storage, i32::from, narrow),
+        Carrier::U16 => stored(tensor.as_slice::<u16>().ok()?, storage, i32::from, narrow),
+        Carrier::I32 => stored(tensor.as_slice::<i32>().ok()?, storage, |code| code, narrow),
+        Carrier::F32 => stored(tensor.as_slice::<f32>().ok()?, storage, whole, narrow),
+        _ => None,
     }
-    Some(match tensor.dtype().carrier() {
-        Carrier::I8 => Box::new(tensor.as_slice::<i8>().ok()?.iter().map(|&x| Some(x.into()))),
-        Carrier::U8 => Box::new(tensor.as_slice::<u8>().ok()?.iter().map(|&x| Some(x.into()))),
-        Carrier::I16 => Box::new(tensor.as_slice::<i16>().ok()?.iter().map(|&x| Some(x.into()))),
-        Carrier::U16 => Box::new(tensor.as_slice::<u16>().ok()?.iter().map(|&x| Some(x.into()))),
-        Carrier::I32 => Box::new(tensor.as_slice::<i32>().ok()?.iter().map(|&x| Some(x))),
-        Carrier::F32 => Box::new(tensor.as_slice::<f32>().ok()?.iter().map(|&x| whole(x))),
-        _ => return None,
-    })
+}
+
+/// The same of codes of one type: all are looked at, so that the loop has no way out.
+fn stored<T: Copy, S: Copy + Default>(
+    codes: &[T],
+    storage: Storage,
+    widen: impl Fn(T) -> i32,
+    narrow: impl Fn(i32) -> S,
+) -> Option<Vec<S>> {
+    let (low, high) = storage.range;
+    let mut out = Vec::with_capacity(codes.len() + SLACK);
+    let mut fits = true;
+    out.extend(codes.iter().map(|&code| {
+        let stored = widen(code).saturating_add(storage.offset);
+        fits &= low <= stored && stored <= high;
+        narrow(stored)
+    }));
+    out.resize(codes.len() + SLACK, S::default());
+    fits.then_some(out)
 }
