@@ -7,7 +7,7 @@ use vairun_graph::{Attribute, Attributes, Capture, Graph, Node, OpId, ValueId};
 use vairun_ops::{
     BuildError, Context, Inputs, NodeSpec, OpEntry, OpError, Operator, Outputs, Provider,
 };
-use vairun_tensor::{Tensor, Value};
+use vairun_tensor::{DType, MappedFile, Tensor, Value};
 
 use crate::{NodeEvent, Observer, ObserverError, Options, Plan, RunError};
 
@@ -123,6 +123,25 @@ fn constants_are_computed_once_and_still_observed() {
     assert_eq!(number(&plan.run(scalar(2.0), None).unwrap()), 6.0);
     assert_eq!(names.0, ["x", "d", "y"]);
     assert_eq!(runs.load(Ordering::Relaxed), 3, "`double` once, `sum` twice");
+}
+
+#[test]
+fn a_constant_whose_file_has_changed_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights");
+    std::fs::write(&path, 2f32.to_le_bytes()).unwrap();
+    let file = MappedFile::open(&path).unwrap();
+    let mut graph = Graph::default();
+    let [x, c, y] = ["x", "c", "y"].map(|name| graph.add_value(name));
+    (graph.inputs, graph.outputs) = (vec![x], vec![y]);
+    graph.initializers.insert(c, Tensor::from_mapped(DType::F32, &[], &file, 0, 4).unwrap());
+    graph.nodes = vec![node("sum", "Add", &[x, c], y)];
+    let (plan, _) = plan(graph);
+    assert_eq!(number(&plan.run(scalar(1.0), None).unwrap()), 3.0);
+    std::fs::write(&path, [0; 8]).unwrap();
+    let error = plan.run(scalar(1.0), None).unwrap_err().to_string();
+    let expected = "weights: changed while it was open; open it again";
+    assert!(error.starts_with("the file of a constant: ") && error.ends_with(expected), "{error}");
 }
 
 #[test]

@@ -126,6 +126,10 @@ impl Builder {
     /// Loads the model at `path`, .onnx or .xmodel by its first bytes. External data is read from its folder and
     /// nowhere else.
     ///
+    /// Large weights stay in the file until they are packed, in the first run, and are read from there again where a run is
+    /// observed: the file must not be written to while the model is open (put another one in its place instead). A run that
+    /// meets a file with another length or time of change ends with an error.
+    ///
     /// # Errors
     /// [`Error::Read`], [`Error::Unsupported`] with every node that cannot be evaluated, [`Error::Setting`].
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Model, Error> {

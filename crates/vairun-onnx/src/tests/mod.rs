@@ -3,6 +3,7 @@
 mod corpus;
 mod external;
 mod hostile;
+mod mapped;
 mod values;
 
 use prost::Message;
