@@ -1,6 +1,7 @@
 use vairun_graph::Attribute;
 use vairun_numeric::kernel::{
-    Grid, Isa, Stored, mean_of_images, means_of_windows, scaled_sums_of_images,
+    Grid, Isa, Stored, exact_mean_of_images, exact_pixels, mean_of_images, means_of_windows,
+    scaled_sums_of_images,
 };
 use vairun_numeric::pool::Pool;
 use vairun_ops::Quantizer;
@@ -53,8 +54,15 @@ impl Mean {
                 let shape = windows.shape.clone();
                 (Some(windows), shape)
             }
-            _ => {
-                let pixels = coded.shape[2..].iter().map(|_| 1);
+            op => {
+                let reduces = op == "ReduceMean";
+                let exact = exact_pixels(run.slot(x.slot).storage.reach(x.grid.zero));
+                let few = coded.shape[2..].iter().product::<usize>() <= exact;
+                if reduces && !(few && reduces_space(run, node, coded.shape.len())) {
+                    return Ok(None);
+                }
+                let keeps = !matches!(attributes.get("keepdims"), Some(Attribute::Int(0)));
+                let pixels = coded.shape[2..].iter().filter(|_| keeps || !reduces).map(|_| 1);
                 (None, coded.shape[..2].iter().copied().chain(pixels).collect())
             }
         };
@@ -86,6 +94,7 @@ impl Mean {
                 let ratio = grid.scale / (scale * pixels as f32);
                 scaled_sums_of_images(isa, x, image, (grid.zero, ratio), out);
             }
+            (None, Averaging::Exact) => exact_mean_of_images(isa, x, image, grid, out),
             (None, _) => mean_of_images(isa, x, image, grid, out),
             (Some(w), _) => means_of_windows(isa, (&w.rows, &w.counts), x, channels, grid, out),
         }
@@ -93,4 +102,20 @@ impl Mean {
             out.iter_mut().for_each(|mean| *mean = *mean / y.scale + y.zero_point as f32);
         }
     }
+}
+
+/// Whether a reduction of a tensor of `rank` dimensions goes over those behind the channels, all of them.
+fn reduces_space(run: &Run, node: usize, rank: usize) -> bool {
+    let node = &run.plan.graph.nodes[node];
+    let given = match (node.attributes.get("axes"), node.inputs.get(1)) {
+        (Some(Attribute::Ints(axes)), _) => Some(&axes[..]),
+        (None, Some(&Some(id))) => {
+            run.plan.constants.known(id).and_then(|axes| axes.as_slice::<i64>().ok())
+        }
+        _ => None,
+    };
+    let axis = |&axis: &i64| if axis < 0 { axis + rank as i64 } else { axis };
+    let mut axes: Vec<i64> = given.unwrap_or_default().iter().map(axis).collect();
+    axes.sort_unstable();
+    axes.into_iter().eq(2..rank as i64)
 }

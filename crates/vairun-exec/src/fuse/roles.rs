@@ -96,6 +96,8 @@ pub(super) enum Source {
 pub(super) enum Averaging {
     /// The mean of the numbers.
     Numbers,
+    /// The mean of the numbers by their exact sum.
+    Exact,
     /// `f32(f32(mean / scale) + zero_point)`.
     Steps(Dequantizer),
     /// The sum of the codes less their zero points, times `f32(sx / f32(count · scale))`.

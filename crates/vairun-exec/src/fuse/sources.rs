@@ -156,6 +156,12 @@ impl Roles<'_> {
                 let x = *views()?.first()?;
                 Some(Source::Mean { x, node: i, averaging: Averaging::Numbers, quantizer })
             }
+            "ReduceMean" => {
+                let (x, axes) = node.inputs.split_first()?;
+                let fixed = axes.iter().flatten().all(|&id| self.role(id) == Role::Fixed);
+                let x = self.view((*x)?).filter(|_| fixed)?;
+                Some(Source::Mean { x, node: i, averaging: Averaging::Exact, quantizer })
+            }
             _ => None,
         }
     }

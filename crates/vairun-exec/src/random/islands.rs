@@ -257,6 +257,29 @@ fn a_normalization_by_given_statistics_is_tables() {
 }
 
 #[test]
+fn means_of_images_by_a_reduction_are_taken_of_codes() {
+    let of = |axes: &[i64], keepdims: i64, opset: i64| {
+        let growing = between(|growing, x| {
+            let keepdims = ("keepdims", Attribute::Int(keepdims));
+            if opset < 18 {
+                let axes = ("axes", Attribute::Ints(axes.to_vec()));
+                return growing.node(("", "ReduceMean"), &[x], &[axes, keepdims]);
+            }
+            let axes = growing.constant(Tensor::vector(axes.to_vec()));
+            let y = growing.node(("", "ReduceMean"), &[x, axes], &[keepdims]);
+            growing.graph.nodes.last_mut().unwrap().op.opset = opset;
+            y
+        });
+        forms(&growing, &image())
+    };
+    for (keepdims, opset) in [(0, 17), (1, 17), (0, 18), (1, 18)] {
+        assert_eq!(of(&[2, 3], keepdims, opset), ["quantize", "mean", "numbers"]);
+        assert_eq!(of(&[-1, -2], keepdims, opset), ["quantize", "mean", "numbers"]);
+        assert!(of(&[1, 2, 3], keepdims, opset).contains(&"plain"), "over channels too");
+    }
+}
+
+#[test]
 fn functions_along_a_dimension_are_given_as_numbers() {
     let mut growing = Growing::empty(0);
     let x = growing.graph.inputs[0];

@@ -182,7 +182,13 @@ impl Growing {
 
     /// Scales the channels by a function of their means.
     fn squeezed(&mut self, x: ValueId, shape: &[usize], size: f32) -> (ValueId, Vec<usize>, f32) {
-        let mean = self.node(("", "GlobalAveragePool"), &[x], &[]);
+        let mean = match self.random.pick(&[true, false]) {
+            true => self.node(("", "GlobalAveragePool"), &[x], &[]),
+            false => {
+                let axes = Attribute::Ints((2..shape.len() as i64).collect());
+                self.node(("", "ReduceMean"), &[x], &[("axes", axes)])
+            }
+        };
         let small = shape.iter().enumerate().map(|(i, &d)| if i < 2 { d } else { 1 }).collect();
         self.quantized(mean, small, size);
         let (gate, ..) = *self.ready.last().unwrap();

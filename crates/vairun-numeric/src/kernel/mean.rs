@@ -57,6 +57,55 @@ pub fn mean_of_images<T: Stored>(
     );
 }
 
+struct Exact<'a, T> {
+    x: &'a [T],
+    channels: usize,
+    grid: Grid,
+    sums: &'a mut [f64],
+    out: &'a mut [f32],
+}
+
+impl<T: Stored> Loop for Exact<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { x, channels, grid, sums, out } = self;
+        sums.fill(0.0);
+        for x in x.chunks_exact(channels) {
+            let add = |(sum, &x): (&mut f64, &T)| *sum += f64::from(grid.real(x.widen()));
+            sums.iter_mut().zip(x).for_each(add);
+        }
+        let count = (x.len() / channels) as f64;
+        out.iter_mut().zip(sums).for_each(|(out, sum)| *out = (*sum / count) as f32);
+    }
+}
+
+/// So many numbers of codes up to `reach` apart from zero are added by float64 without rounding, whatever their order:
+/// each is a multiple of the last digit of the least one, which has 24 of them, and no sum has more than 53.
+pub fn exact_pixels(reach: i64) -> usize {
+    (1 << 28) / reach.max(1) as usize
+}
+
+/// The mean of each channel of each image of `pixels` pixels, [`exact_pixels`] at most: the exact sum of its numbers, divided
+/// in float64 and rounded to float32, as ONNX's `ReduceMean` has it here.
+pub fn exact_mean_of_images<T: Stored>(
+    isa: Isa,
+    x: &[T],
+    (pixels, channels): (usize, usize),
+    grid: Grid,
+    out: &mut [f32],
+) {
+    if pixels * channels == 0 {
+        return;
+    }
+    let images = x.par_chunks_exact(pixels * channels).zip(out.par_chunks_exact_mut(channels));
+    images.for_each_init(
+        || vec![0f64; channels],
+        |sums, (x, out)| on(isa, Exact { x, channels, grid, sums, out }),
+    );
+}
+
 struct Counted<'a, T> {
     x: &'a [T],
     channels: usize,
@@ -195,6 +244,21 @@ mod tests {
             let codes = out.map(|x| (x.round_ties_even() + 5.0).clamp(0.0, 255.0) as u8);
             assert_eq!(codes[..], want);
         }
+    }
+
+    #[test]
+    fn exact_means_do_not_depend_on_the_order() {
+        let grid = Grid { scale: 0.017, zero: 93 };
+        let (x, numbers) = images(grid);
+        for isa in Isa::available() {
+            let mut out = [0f32; 6];
+            exact_mean_of_images(isa, &x, (35, 3), grid, &mut out);
+            for (numbers, mean) in numbers.chunks(35).zip(out) {
+                let backwards = numbers.iter().rev().map(|&x| f64::from(x)).sum::<f64>();
+                assert_eq!(mean, (backwards / 35.0) as f32, "{isa}");
+            }
+        }
+        assert_eq!((exact_pixels(256), exact_pixels(0)), (1 << 20, 1 << 28));
     }
 
     #[test]

@@ -49,7 +49,9 @@ pub use elementwise::{Binary, Grid, Operation, Stored, map_bytes, map_to, map_wo
 pub use finish::{Finish, Output};
 pub use isa::Isa;
 pub use lines::{map_lines, map_lines_to_reals, map_lines_to_words};
-pub use mean::{mean_of_images, means_of_windows, scaled_sums_of_images};
+pub use mean::{
+    exact_mean_of_images, exact_pixels, mean_of_images, means_of_windows, scaled_sums_of_images,
+};
 pub use movement::{gather, spread_rows};
 pub use narrow::{Narrow, NarrowParts};
 pub use pairs::{Pairs, Width};
