@@ -362,9 +362,9 @@ impl Context for Bodies<'_, '_> {
 impl Bodies<'_, '_> {
     fn captured(&self, body: &Plan) -> Result<Vec<Value>, RunError> {
         let value = |id: ValueId| {
-            let known = || Some(self.plan.constants.known(id)?.clone().into());
             let missing = || RunError::MissingInput(self.plan.graph.name_of(id).to_owned());
-            self.values[id.index()].clone().or_else(known).ok_or_else(missing)
+            let value = self.values[id.index()].clone();
+            value.map_or_else(|| self.plan.known(id), |value| Ok(Some(value)))?.ok_or_else(missing)
         };
         body.graph.captures.iter().map(|capture| value(capture.outer)).collect()
     }

@@ -171,7 +171,8 @@ impl Run<'_> {
 
 /// Codes that the caller gives; those of another type than the graph declares are for the plain plan.
 fn given(run: &Run, id: ValueId) -> Result<Option<Coded>, Stop> {
-    if let Some(tensor) = run.plan.constants.known(id) {
+    if let Some(value) = run.plan.known(id)? {
+        let tensor = value.as_tensor().map_err(|_| Stop::Again)?;
         return run.encode(id, tensor).map(Some).ok_or(Stop::Again);
     }
     let storage = run.slot(id).storage;

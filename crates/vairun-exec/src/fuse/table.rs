@@ -305,8 +305,9 @@ pub(super) fn quantize(
     quantizer: &Quantizer,
 ) -> Result<Option<Coded>, Stop> {
     let Some(narrow) = slot.storage.narrow(quantizer) else { return Ok(None) };
-    let known = || Some(run.plan.constants.known(x)?.clone().into());
-    let Some(value) = run.values[x.index()].clone().or_else(known) else { return Ok(None) };
+    let value = run.values[x.index()].clone();
+    let value = value.map_or_else(|| run.plan.known(x), |value| Ok(Some(value)))?;
+    let Some(value) = value else { return Ok(None) };
     let Ok(tensor) = value.as_tensor() else { return Ok(None) };
     let Ok(numbers) = tensor.as_slice::<f32>() else { return Ok(None) };
     if tensor.rank() == 0 || !holds(numbers, quantizer.below) {
