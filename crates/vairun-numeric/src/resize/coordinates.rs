@@ -54,8 +54,11 @@ pub struct Axis {
 impl Axis {
     /// Whether every output is the input at the same place.
     pub fn is_identity(&self) -> bool {
-        let crops = matches!(self.coordinates, Coordinates::TfCropAndResize { .. });
-        self.scale == 1.0 && self.input == self.output && !crops
+        let whole = match self.coordinates {
+            Coordinates::TfCropAndResize { start, end } => start == 0.0 && end == 1.0,
+            _ => true,
+        };
+        self.scale == 1.0 && self.input == self.output && whole
     }
 
     /// Where output `o` lies in the input, in elements.
@@ -71,7 +74,9 @@ impl Axis {
             Coordinates::HalfPixelSymmetric => {
                 let adjustment = output / (self.scale * input);
                 let offset = input / 2.0 * (1.0 - adjustment);
-                offset + (o + 0.5) / self.scale - 0.5
+                // In float64, rounded once, as onnxruntime does here alone.
+                let place = (f64::from(o) + 0.5) / f64::from(self.scale);
+                (f64::from(offset) + place - 0.5) as f32
             }
             Coordinates::PytorchHalfPixel if self.output > 1 => (o + 0.5) / self.scale - 0.5,
             Coordinates::AlignCorners if self.output > 1 => o * (input - 1.0) / (output - 1.0),
@@ -85,6 +90,11 @@ impl Axis {
     pub(super) fn is_outside(&self, x: f32) -> bool {
         let crops = matches!(self.coordinates, Coordinates::TfCropAndResize { .. });
         crops && (x < 0.0 || x > (self.input - 1) as f32)
+    }
+
+    /// Which outputs lie outside of the input where that matters.
+    pub fn outside(&self) -> Vec<bool> {
+        (0..self.output).map(|o| self.is_outside(self.source(o))).collect()
     }
 
     /// The input element of each output; `None` outside of the input.

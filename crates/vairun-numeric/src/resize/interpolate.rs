@@ -1,92 +1,81 @@
-use super::coordinates::Axis;
+use rayon::prelude::*;
+
 use super::taps::Taps;
+use crate::vector::{Loop, widest};
+
+/// Elements of a task where threads share the work.
+const TASK: usize = 1 << 14;
 
 /// Interpolates along one axis of a row-major array of shape `[outer, taps' input, inner]`: the weighted sum of the
-/// elements that each output is made from, in their order. Outputs outside of the input become `extrapolation`.
-pub fn interpolate(
-    x: &[f32],
-    outer: usize,
-    inner: usize,
-    taps: &Taps,
-    extrapolation: f32,
-) -> Vec<f32> {
+/// elements that each output is made from, in their order. Outputs outside of the input, see [`fill_outside`], are made
+/// from the elements at its ends.
+pub fn interpolate(x: &[f32], outer: usize, inner: usize, taps: &Taps) -> Vec<f32> {
     let input = x.len().checked_div(outer * inner).unwrap_or(0);
-    let mut y = Vec::with_capacity(outer * taps.outputs() * inner);
-    for o in 0..outer {
-        let x = &x[o * input * inner..][..input * inner];
-        for i in 0..taps.outputs() {
-            let start = y.len();
-            let Some(pairs) = taps.of(i) else {
-                y.resize(start + inner, extrapolation);
-                continue;
-            };
-            y.resize(start + inner, 0.0);
-            for (at, weight) in pairs {
-                let row = &x[at * inner..][..inner];
-                y[start..].iter_mut().zip(row).for_each(|(y, x)| *y += weight * x);
+    let block = taps.outputs() * inner;
+    let mut y = vec![0.0; outer * block];
+    if y.is_empty() {
+        return y;
+    }
+    let blocks = TASK.div_ceil(block);
+    let tasks = y.par_chunks_mut(blocks * block).zip(x.par_chunks(blocks * input * inner));
+    tasks.for_each(|(y, x)| {
+        for (y, x) in y.chunks_exact_mut(block).zip(x.chunks_exact(input * inner)) {
+            match inner {
+                1 => line(x, y, taps),
+                _ => widest(Rows { x, y, inner, taps }),
             }
         }
-    }
+    });
     y
 }
 
-/// The two neighbours of an output along one axis.
-struct Pair {
-    low: usize,
-    high: usize,
-    /// The weights of both, by their distance.
-    to_low: f32,
-    to_high: f32,
-    outside: bool,
+/// Neighbours side by side.
+fn line(x: &[f32], y: &mut [f32], taps: &Taps) {
+    for (i, y) in y.iter_mut().enumerate() {
+        let products = taps.of(i).map(|(at, weight)| x[at] * weight);
+        *y = match taps.divisor(i) {
+            1.0 => products.fold(0.0, |sum, product| sum + product),
+            divisor => products.fold(0.0, |sum, product| sum + product / divisor),
+        };
+    }
 }
 
-/// Interpolates planes of `rows.input` × `columns.input` linearly in both directions at once:
-///
-/// `(1-dx)(1-dy)·x11 + dx(1-dy)·x12 + (1-dx)dy·x21 + dx·dy·x22`
-///
-/// in this order of operations, which is onnxruntime's; one direction after the other rounds differently.
-pub fn bilinear(x: &[f32], rows: &Axis, columns: &Axis, extrapolation: f32) -> Vec<f32> {
-    let (ys, xs) = (pairs(rows), pairs(columns));
-    let plane = rows.input * columns.input;
-    let mut out = Vec::with_capacity(x.len() / plane.max(1) * ys.len() * xs.len());
-    for x in x.chunks_exact(plane.max(1)) {
-        for v in &ys {
-            let upper = &x[v.low * columns.input..][..columns.input];
-            let lower = &x[v.high * columns.input..][..columns.input];
-            let element = |h: &Pair| {
-                if v.outside || h.outside {
-                    return extrapolation;
+/// Neighbours in rows.
+struct Rows<'a> {
+    x: &'a [f32],
+    y: &'a mut [f32],
+    inner: usize,
+    taps: &'a Taps,
+}
+
+impl Loop for Rows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Rows { x, y, inner, taps } = self;
+        for (i, y) in y.chunks_exact_mut(inner).enumerate() {
+            let divisor = taps.divisor(i);
+            for (at, weight) in taps.of(i) {
+                let row = &x[at * inner..][..inner];
+                match divisor {
+                    1.0 => y.iter_mut().zip(row).for_each(|(y, x)| *y += x * weight),
+                    _ => y.iter_mut().zip(row).for_each(|(y, x)| *y += x * weight / divisor),
                 }
-                h.to_low * v.to_low * upper[h.low]
-                    + h.to_high * v.to_low * upper[h.high]
-                    + h.to_low * v.to_high * lower[h.low]
-                    + h.to_high * v.to_high * lower[h.high]
-            };
-            out.extend(xs.iter().map(element));
+            }
         }
     }
-    out
 }
 
-fn pairs(axis: &Axis) -> Vec<Pair> {
-    let last = axis.input - 1;
-    let pair = |o| {
-        let source = axis.source(o);
-        let at = source.clamp(0.0, last as f32);
-        let low = (at as usize).min(last);
-        let high = (low + 1).min(last);
-        let (from_low, from_high) = match low == high {
-            true => (0.5, 0.5),
-            false => ((at - low as f32).abs(), (at - high as f32).abs()),
-        };
-        Pair { low, high, to_low: from_high, to_high: from_low, outside: axis.is_outside(source) }
-    };
-    (0..axis.output).map(pair).collect()
+/// Puts `value` where outputs lie outside of the input along an axis of an array of shape `[outer, length, inner]`.
+pub fn fill_outside<T: Copy>(y: &mut [T], inner: usize, outside: &[bool], value: T) {
+    let rows = y.chunks_exact_mut(inner.max(1)).zip(outside.iter().cycle());
+    rows.filter(|(_, outside)| **outside).for_each(|(row, _)| row.fill(value));
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Coordinates, Kernel};
+    use super::super::{Axis, Coordinates, Kernel, Sample};
     use super::*;
 
     fn axis(input: usize, output: usize, coordinates: Coordinates) -> Axis {
@@ -97,12 +86,9 @@ mod tests {
     fn lines_stay_lines() {
         let grow = axis(3, 5, Coordinates::AlignCorners);
         let taps = Taps::new(&grow, Kernel::Linear, false, false);
-        assert_eq!(interpolate(&[0., 2., 4.], 1, 1, &taps, 9.), [0., 1., 2., 3., 4.]);
+        assert_eq!(interpolate(&[0., 2., 4.], 1, 1, &taps), [0., 1., 2., 3., 4.]);
         let two = [0., 10., 2., 12., 4., 14.];
-        assert_eq!(
-            interpolate(&two, 1, 2, &taps, 9.),
-            [0., 10., 1., 11., 2., 12., 3., 13., 4., 14.]
-        );
+        assert_eq!(interpolate(&two, 1, 2, &taps), [0., 10., 1., 11., 2., 12., 3., 13., 4., 14.]);
     }
 
     #[test]
@@ -111,9 +97,8 @@ mod tests {
             (axis(2, 4, Coordinates::HalfPixel), axis(3, 6, Coordinates::HalfPixel));
         let x = [1., 2., 3., 4., 5., 6.];
         let along = |axis: &Axis| Taps::new(axis, Kernel::Linear, false, false);
-        let after =
-            interpolate(&interpolate(&x, 2, 1, &along(&columns), 0.), 1, 6, &along(&rows), 0.);
-        assert_eq!(bilinear(&x, &rows, &columns, 0.), after);
+        let after = interpolate(&interpolate(&x, 2, 1, &along(&columns)), 1, 6, &along(&rows));
+        assert_eq!(f32::linear(&x, &[rows, columns], 0.), after);
     }
 
     #[test]
@@ -122,19 +107,36 @@ mod tests {
         let smooth = Taps::new(&shrink, Kernel::Linear, true, false);
         let x = [0., 0., 1., 1.];
         // Weights 1/8 3/8 3/8 1/8 around each output, the border repeated.
-        assert_eq!(interpolate(&x, 1, 1, &smooth, 0.), [0.125, 0.875]);
+        assert_eq!(interpolate(&x, 1, 1, &smooth), [0.125, 0.875]);
         let sharp = Taps::new(&shrink, Kernel::Linear, false, false);
-        assert_eq!(interpolate(&x, 1, 1, &sharp, 0.), [0., 1.]);
+        assert_eq!(interpolate(&x, 1, 1, &sharp), [0., 1.]);
     }
 
     #[test]
     fn what_lies_outside_takes_the_given_value() {
         let crop = axis(3, 3, Coordinates::TfCropAndResize { start: 0.5, end: 1.5 });
         let taps = Taps::new(&crop, Kernel::Linear, false, false);
-        assert_eq!(interpolate(&[1., 2., 3.], 1, 1, &taps, 7.), [2., 3., 7.]);
-        assert_eq!(
-            bilinear(&[1., 2., 3.], &axis(1, 1, Coordinates::HalfPixel), &crop, 7.),
-            [2., 3., 7.]
+        let mut y = interpolate(&[1., 2., 3.], 1, 1, &taps);
+        fill_outside(&mut y, 1, &crop.outside(), 7.);
+        assert_eq!(y, [2., 3., 7.]);
+        let one = axis(1, 1, Coordinates::HalfPixel);
+        assert_eq!(f32::linear(&[1., 2., 3.], &[one, crop], 7.), [2., 3., 7.]);
+        let mut rows = [1, 2, 3, 4];
+        fill_outside(&mut rows, 2, &[false, true], 0);
+        assert_eq!(rows, [1, 2, 0, 0]);
+    }
+
+    #[test]
+    fn blocks_of_several_tasks_are_those_of_one() {
+        let taps = Taps::new(
+            &axis(40, 90, Coordinates::HalfPixel),
+            Kernel::Cubic { a: -0.75 },
+            false,
+            true,
         );
+        let x: Vec<_> = (0..400 * 40 * 2).map(|i| (i * 31 % 257) as f32).collect();
+        let all = interpolate(&x, 400, 2, &taps);
+        let one = x.chunks(80).flat_map(|x| interpolate(x, 1, 2, &taps)).collect::<Vec<_>>();
+        assert_eq!(all, one);
     }
 }

@@ -6,10 +6,15 @@
 //! <https://github.com/microsoft/onnxruntime/blob/v1.22.0/onnxruntime/core/providers/cpu/tensor/upsamplebase.h> and
 //! `upsample.cc` beside it.
 
+mod channels_last;
 mod coordinates;
 mod interpolate;
+mod linear;
+mod pair;
+mod sample;
 mod taps;
 
 pub use coordinates::{Axis, Coordinates, Nearest};
-pub use interpolate::{bilinear, interpolate};
+pub use interpolate::{fill_outside, interpolate};
+pub use sample::Sample;
 pub use taps::{Kernel, Taps};

@@ -43,7 +43,8 @@ pub struct Taps {
     width: usize,
     indices: Vec<usize>,
     weights: Vec<f32>,
-    outside: Vec<bool>,
+    /// What the weights of each output are to be divided by.
+    divisors: Vec<f32>,
 }
 
 impl Taps {
@@ -56,11 +57,9 @@ impl Taps {
         let reach = kernel.reach() / stretch;
         // `reach` may be huge for a tiny scale: no more elements than the input has, and the repeated borders, count.
         let side = (reach.ceil() as usize).min(axis.input + 2);
-        let mut taps = Self { width: 2 * side, indices: vec![], weights: vec![], outside: vec![] };
+        let mut taps = Self { width: 2 * side, indices: vec![], weights: vec![], divisors: vec![] };
         for o in 0..axis.output {
-            let x = axis.source(o);
-            taps.outside.push(axis.is_outside(x));
-            taps.push(axis, kernel, x, stretch, exclude_outside);
+            taps.push(axis, kernel, axis.source(o), stretch, exclude_outside);
         }
         taps
     }
@@ -75,28 +74,52 @@ impl Taps {
             let i = (before as i64).saturating_add(step);
             let excluded = exclude_outside && !(0..=last).contains(&i);
             self.indices.push(i.clamp(0, last) as usize);
-            self.weights.push(if excluded {
-                0.0
-            } else {
-                kernel.at((step as f32 - ratio) * stretch)
+            self.weights.push(match (excluded, kernel) {
+                (true, _) => 0.0,
+                (false, Kernel::Cubic { a }) if stretch == 1.0 => keys(a, ratio, step),
+                (false, _) => kernel.at((step as f32 - ratio) * stretch),
             });
         }
-        if exclude_outside || stretch != 1.0 {
-            let weights = &mut self.weights[start..];
-            let sum: f32 = weights.iter().sum();
-            weights.iter_mut().for_each(|weight| *weight /= sum);
-        }
+        let sum = || self.weights[start..].iter().sum();
+        self.divisors.push(if exclude_outside || stretch != 1.0 { sum() } else { 1.0 });
     }
 
-    /// The elements that output `o` is made from, with their weights; `None` outside of the input.
-    pub(super) fn of(&self, o: usize) -> Option<impl Iterator<Item = (usize, f32)> + Clone> {
+    /// The same with every weight divided now; else products are divided, as onnxruntime does in cubic mode along rows.
+    #[must_use]
+    pub fn divided(mut self) -> Self {
+        for (weights, divisor) in self.weights.chunks_mut(self.width).zip(&mut self.divisors) {
+            weights.iter_mut().for_each(|weight| *weight /= *divisor);
+            *divisor = 1.0;
+        }
+        self
+    }
+
+    /// The elements that output `o` is made from, with their weights, which [`Taps::divisor`] is still to divide.
+    #[inline(always)]
+    pub(super) fn of(&self, o: usize) -> impl Iterator<Item = (usize, f32)> + Clone {
         let range = o * self.width..(o + 1) * self.width;
-        let pairs =
-            self.indices[range.clone()].iter().copied().zip(self.weights[range].iter().copied());
-        (!self.outside[o]).then_some(pairs)
+        self.indices[range.clone()].iter().copied().zip(self.weights[range].iter().copied())
+    }
+
+    #[inline(always)]
+    pub(super) fn divisor(&self, o: usize) -> f32 {
+        self.divisors[o]
     }
 
     pub(super) fn outputs(&self) -> usize {
-        self.outside.len()
+        self.divisors.len()
+    }
+}
+
+/// The weight of the neighbour `step` behind the one before an output that lies `s` behind that one, rounded as
+/// onnxruntime does (`GetCubicCoeffs`).
+fn keys(a: f32, s: f32, step: i64) -> f32 {
+    let far = |x: f32| ((a * x - 5.0 * a) * x + 8.0 * a) * x - 4.0 * a;
+    let near = |x: f32| ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0;
+    match step {
+        -1 => far(s + 1.0),
+        0 => near(s),
+        1 => near(1.0 - s),
+        _ => far(2.0 - s),
     }
 }
