@@ -44,3 +44,8 @@ fn contrib() -> Result<()> {
 fn qlinear() -> Result<()> {
     family("qlinear", 43, &[])
 }
+
+#[test]
+fn resize() -> Result<()> {
+    family("resize", 8, &[])
+}

@@ -33,6 +33,7 @@ pub mod quark;
 pub mod random;
 pub mod recurrent;
 pub mod reduce;
+pub mod resize;
 pub mod search;
 pub mod sequence;
 pub mod signal;

@@ -8,8 +8,8 @@ use crate::provider::{OpEntry, Provider};
 use crate::spec::NodeSpec;
 use crate::{
     attention, cast, control, detect, dims, einsum, elementwise, generate, loss, movement,
-    normalize, pool, qlinear, quant, quark, random, recurrent, reduce, search, sequence, signal,
-    text, xir,
+    normalize, pool, qlinear, quant, quark, random, recurrent, reduce, resize, search, sequence,
+    signal, text, xir,
 };
 
 /// Every operator of this crate: the one list that dispatch, `vairun ops` and the README's table read.
@@ -97,6 +97,7 @@ pub static OPS: &[&OpDef] = &[
     &movement::transpose::DEF,
     &movement::trilu::DEF,
     &movement::where_::DEF,
+    &resize::DEF,
     // looking for elements
     &search::non_zero::DEF,
     &search::top_k::DEF,

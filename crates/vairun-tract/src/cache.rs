@@ -9,33 +9,13 @@ use crate::plan::Plan;
 /// How many plans a node keeps: a model that meets more shapes than this in turn builds plans anew.
 const KEPT: usize = 8;
 
-/// What a plan holds for: the types and shapes of the data, and the content of the parameters.
-#[derive(Debug, Default)]
-pub(crate) struct Key {
-    data: Vec<(DType, Vec<usize>)>,
-    parameters: Vec<Tensor>,
-}
+/// What a plan holds for: the types and shapes of the data.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Key(Vec<(DType, Vec<usize>)>);
 
 impl Key {
     pub(crate) fn add_data(&mut self, tensor: &Tensor) {
-        self.data.push((tensor.dtype(), tensor.shape().to_vec()));
-    }
-
-    pub(crate) fn add_parameter(&mut self, tensor: &Tensor) {
-        self.parameters.push(tensor.clone().without_dequantized());
-    }
-}
-
-impl PartialEq for Key {
-    /// Parameters are equal by their bits.
-    fn eq(&self, other: &Self) -> bool {
-        self.data == other.data
-            && self.parameters.len() == other.parameters.len()
-            && self
-                .parameters
-                .iter()
-                .zip(&other.parameters)
-                .all(|(a, b)| a.same_storage(b) || a.bits_eq(b))
+        self.0.push((tensor.dtype(), tensor.shape().to_vec()));
     }
 }
 

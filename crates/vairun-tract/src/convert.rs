@@ -53,26 +53,7 @@ pub(crate) fn narrowed(tensor: Tensor, dtype: DType) -> Result<Tensor, OpError> 
     match dtype {
         DType::F16 => each(&tensor, f16::from_f32),
         DType::BF16 => each(&tensor, bf16::from_f32),
-        DType::I8 => each(&tensor, |x| x as i8),
-        DType::U8 => each(&tensor, |x| x as u8),
-        DType::I16 => each(&tensor, |x| x as i16),
-        DType::U16 => each(&tensor, |x| x as u16),
         _ => Ok(tensor),
-    }
-}
-
-/// Codes as the float32 numbers that tract moves; anything else as it is.
-pub(crate) fn codes_as_numbers(tensor: &Tensor) -> Result<Tensor, OpError> {
-    fn each<T: Element + Copy + Into<f32>>(tensor: &Tensor) -> Result<Tensor, OpError> {
-        let numbers = tensor.as_slice::<T>()?.iter().map(|&x| x.into()).collect();
-        Ok(Tensor::new(tensor.shape(), numbers)?)
-    }
-    match tensor.dtype() {
-        DType::I8 => each::<i8>(tensor),
-        DType::U8 => each::<u8>(tensor),
-        DType::I16 => each::<i16>(tensor),
-        DType::U16 => each::<u16>(tensor),
-        _ => Ok(tensor.clone()),
     }
 }
 

@@ -6,7 +6,7 @@ use vairun_ops::{Context, Inputs, NoBodies, OpError, Operator, Outputs};
 use vairun_tensor::{DType, Tensor, Value};
 
 use crate::cache::{Cache, Key};
-use crate::convert::{codes_as_numbers, datum_type, from_tract, kernel, narrowed, to_tract};
+use crate::convert::{datum_type, from_tract, kernel, narrowed, to_tract};
 use crate::plan::{Plan, Source};
 use crate::table::TractOp;
 
@@ -15,8 +15,6 @@ use crate::table::TractOp;
 enum Role {
     /// Given in each run.
     Data,
-    /// Part of the plan; its content is part of the plan's key.
-    Parameter,
     /// Part of the plan, the same in every run.
     Fixed,
 }
@@ -40,13 +38,8 @@ impl TractNode {
         fixed: &[Option<bool>],
     ) -> Self {
         let role = |(i, fixed): (usize, &Option<bool>)| {
-            fixed.map(|fixed| match (fixed, op.input(i).parameter) {
-                // A plan needs something to run on, or tract would compute the node while it plans.
-                _ if i == 0 => Role::Data,
-                (true, _) => Role::Fixed,
-                (false, true) => Role::Parameter,
-                (false, false) => Role::Data,
-            })
+            // A plan needs something to run on, or tract would compute the node while it plans.
+            fixed.map(|fixed| if fixed && i > 0 { Role::Fixed } else { Role::Data })
         };
         let roles = fixed.iter().enumerate().map(role).collect();
         Self { op, proto, opset, roles, plans: Cache::default() }
@@ -64,20 +57,6 @@ impl TractNode {
             }
         }
         Ok(present)
-    }
-
-    /// That input `index` may have this type. Codes can be moved; how to round between them nobody agrees on.
-    fn expect_type(&self, index: usize, dtype: DType) -> Result<(), OpError> {
-        let mode = self.proto.attribute.iter().find(|attribute| attribute.name == "mode");
-        if index == 0 && dtype.is_integer() && mode.is_some_and(|mode| mode.s != b"nearest") {
-            let expected = "a float type, or `mode` nearest".into();
-            return Err(OpError::DType {
-                input: self.op.input(0).name.into(),
-                got: dtype,
-                expected,
-            });
-        }
-        self.op.expect_type(index, dtype)
     }
 
     /// tract multiplies no two vectors: a row and a column for it, whose product is a scalar.
@@ -109,20 +88,10 @@ impl Operator for TractNode {
             return Ok(vec![product.reshaped(&[])?.into()]);
         }
         let first = inputs.tensor(0, self.op.input(0).name)?.dtype();
-        self.expect_type(0, first)?;
-        let mut values = inputs.into_values();
-        if let Some(Value::Tensor(tensor)) = &values[0] {
-            values[0] = Some(codes_as_numbers(tensor)?.into());
-        }
-        let inputs = Inputs::new(values);
         let present = self.present(&inputs)?;
         let mut key = Key::default();
-        for (role, tensor) in &present {
-            match role {
-                Role::Data => key.add_data(tensor),
-                Role::Parameter => key.add_parameter(tensor),
-                Role::Fixed => {}
-            }
+        for (_, tensor) in present.iter().filter(|(role, _)| *role == Role::Data) {
+            key.add_data(tensor);
         }
         let plan = self.plans.get(key, || self.plan(&present))?;
         let data = present.iter().filter(|(role, _)| *role == Role::Data);
@@ -141,7 +110,7 @@ impl Operator for TractNode {
 
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
         for (i, dtype) in inputs.iter().enumerate().filter_map(|(i, dtype)| Some((i, (*dtype)?))) {
-            self.expect_type(i, dtype)?;
+            self.op.expect_type(i, dtype)?;
         }
         Ok(self.op.output_types(inputs.first().copied().flatten(), self.proto.output.len()))
     }

@@ -97,21 +97,6 @@ fn auto_pad_wins_over_pads() {
 }
 
 #[test]
-fn a_parameter_may_differ_from_run_to_run() {
-    let resize = node("Resize", 13)
-        .inputs(&[Some(false), None, Some(false)])
-        .with("coordinate_transformation_mode", Attribute::String(b"asymmetric".to_vec()))
-        .with("nearest_mode", Attribute::String(b"floor".to_vec()))
-        .operator();
-    for scale in [2usize, 3, 2] {
-        let x = tensor(&[1, 1, 1, 1], &[7.]);
-        let scales = tensor(&[4], &[1., 1., scale as f32, 1.]);
-        let (shape, data) = floats(&run(&*resize, vec![x, None, scales]).unwrap());
-        assert_eq!((shape, data), (vec![1, 1, scale, 1], vec![7.; scale]));
-    }
-}
-
-#[test]
 fn what_tract_does_not_read_is_refused() {
     assert_eq!(
         node("LRN", 13).with("gamma", Attribute::Int(1)).refusal(),
@@ -178,24 +163,4 @@ fn two_vectors_have_a_scalar_product() {
     let matmul = node("MatMul", 13).inputs(&[Some(false), Some(false)]).operator();
     let y = run(&*matmul, vec![tensor(&[2], &[1., 2.]), tensor(&[2], &[3., 4.])]).unwrap();
     assert_eq!(floats(&y), (vec![], vec![11.]));
-}
-
-#[test]
-fn codes_are_moved_by_nearest_and_refused_between_codes() {
-    let resize = |mode: &[u8]| {
-        node("Resize", 13)
-            .inputs(&[Some(false), None, Some(false)])
-            .with("coordinate_transformation_mode", Attribute::String(b"asymmetric".to_vec()))
-            .with("nearest_mode", Attribute::String(b"floor".to_vec()))
-            .with("mode", Attribute::String(mode.to_vec()))
-            .operator()
-    };
-    let x = || Some(Tensor::new(&[1, 1, 1, 2], vec![200u8, 3]).unwrap());
-    let scales = || tensor(&[4], &[1., 1., 1., 2.]);
-    let y = run(&*resize(b"nearest"), vec![x(), None, scales()]).unwrap();
-    assert_eq!(y[0].as_tensor().unwrap().as_slice::<u8>().unwrap(), [200, 200, 3, 3]);
-    let error = run(&*resize(b"linear"), vec![x(), None, scales()]).unwrap_err().to_string();
-    assert_eq!(error, "X is uint8, expected a float type, or `mode` nearest");
-    let refused = resize(b"linear").output_dtypes(&[Some(DType::U8), None, None]);
-    assert!(refused.is_err());
 }

@@ -4,7 +4,6 @@ use vairun_ops::{Attrs, BuildError};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Accept {
     Int,
-    Ints,
     /// Integers of which none is negative.
     Sizes,
     Float,
@@ -19,7 +18,6 @@ impl Accept {
     pub(crate) fn check(self, attrs: &Attrs, name: &'static str) -> Result<(), BuildError> {
         match self {
             Self::Int => attrs.int(name).map(drop),
-            Self::Ints => attrs.ints(name).map(drop),
             Self::Sizes => match attrs
                 .ints(name)?
                 .filter(|sizes| sizes.iter().any(|&size| size < 0))

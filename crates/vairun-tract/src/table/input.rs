@@ -4,15 +4,6 @@ use vairun_tensor::DType;
 pub(crate) const FLOATS: &[DType] = &[DType::F16, DType::BF16, DType::F32, DType::F64];
 /// float16, bfloat16, float32.
 pub(crate) const UP_TO_F32: &[DType] = &[DType::F16, DType::BF16, DType::F32];
-/// float32.
-pub(crate) const F32: &[DType] = &[DType::F32];
-/// float16, float32.
-pub(crate) const F16_F32: &[DType] = &[DType::F16, DType::F32];
-/// What float32 holds exactly, with codes of up to 16 bits.
-pub(crate) const IN_F32: &[DType] =
-    &[DType::F16, DType::BF16, DType::F32, DType::I8, DType::U8, DType::I16, DType::U16];
-/// int64.
-pub(crate) const I64: &[DType] = &[DType::I64];
 
 /// One input of an operator.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +13,6 @@ pub(crate) struct Input {
     pub(crate) types: &'static [DType],
     /// May be left out.
     pub(crate) optional: bool,
-    /// tract needs its value to plan.
-    pub(crate) parameter: bool,
     /// Stands for any number of inputs.
     pub(crate) repeated: bool,
 }
@@ -31,12 +20,7 @@ pub(crate) struct Input {
 impl Input {
     /// A tensor that is given in each run.
     pub(crate) const fn data(name: &'static str, types: &'static [DType]) -> Self {
-        Self { name, types, optional: false, parameter: false, repeated: false }
-    }
-
-    /// A tensor whose value is part of the plan.
-    pub(crate) const fn parameter(name: &'static str, types: &'static [DType]) -> Self {
-        Self { parameter: true, ..Self::data(name, types) }
+        Self { name, types, optional: false, repeated: false }
     }
 
     pub(crate) const fn optional(self) -> Self {

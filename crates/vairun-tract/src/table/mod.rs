@@ -4,7 +4,6 @@ mod attribute;
 mod input;
 mod linear;
 mod normalize;
-mod resize;
 
 use std::ops::RangeInclusive;
 
@@ -19,7 +18,7 @@ pub(crate) use input::Input;
 pub(crate) const LATEST: i64 = 28;
 
 /// Every operator that tract is asked for.
-pub(crate) static TABLE: &[&[TractOp]] = &[linear::OPS, normalize::OPS, resize::OPS];
+pub(crate) static TABLE: &[&[TractOp]] = &[linear::OPS, normalize::OPS];
 
 /// An operator of tract: for which uses it is right.
 pub(crate) struct TractOp {
