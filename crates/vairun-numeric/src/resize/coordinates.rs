@@ -112,7 +112,8 @@ impl Axis {
 impl Nearest {
     fn round(self, x: f32, shrinks: bool) -> f32 {
         match self {
-            Self::RoundPreferFloor if x == x.trunc() + 0.5 => x.floor(),
+            Self::RoundPreferFloor if is_tie(x) => x.floor(),
+            Self::RoundPreferCeil if is_tie(x) => x.ceil(),
             Self::RoundPreferFloor | Self::RoundPreferCeil => x.round(),
             Self::Floor => x.floor(),
             Self::Ceil => x.ceil(),
@@ -120,6 +121,11 @@ impl Nearest {
             Self::Simple => x.trunc(),
         }
     }
+}
+
+/// Whether it lies between two elements. onnxruntime 1.32 takes what float32 makes of a tie, up to 1e-6 from it, for one.
+fn is_tie(x: f32) -> bool {
+    (x - x.floor() - 0.5).abs() < 1e-6
 }
 
 #[cfg(test)]
@@ -138,6 +144,17 @@ mod tests {
         assert_eq!(places(Nearest::RoundPreferCeil), [0, 1, 1, 1]);
         assert_eq!(places(Nearest::Floor), [0, 0, 1, 1]);
         assert_eq!(places(Nearest::Ceil), [0, 1, 1, 1]);
+    }
+
+    #[test]
+    fn what_rounding_leaves_of_a_tie_is_one() {
+        let near = |x: f32, mode: Nearest| mode.round(x, false);
+        for x in [4.5, 4.500_000_5, 4.499_999_5, 4.500_001, 4.499_999] {
+            assert_eq!(near(x, Nearest::RoundPreferFloor), 4.0, "{x}");
+            assert_eq!(near(x, Nearest::RoundPreferCeil), 5.0, "{x}");
+        }
+        assert_eq!(near(4.500_002, Nearest::RoundPreferFloor), 5.0);
+        assert_eq!(near(4.499_998, Nearest::RoundPreferCeil), 4.0);
     }
 
     #[test]
