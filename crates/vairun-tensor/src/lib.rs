@@ -10,6 +10,7 @@ mod array;
 mod dequantized;
 mod dtype;
 mod element;
+mod elsewhere;
 pub mod files;
 mod late;
 mod mapped;
