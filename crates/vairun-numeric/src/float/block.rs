@@ -10,15 +10,24 @@ use super::tile::{Bias, COLUMNS, Kernels, ROWS, Tile};
 /// Terms that one pass sums: a panel of so many columns stays in the first cache.
 pub(super) const TERMS: usize = 256;
 
+/// Where the terms of a packed panel stand.
+pub(super) static LINES: [usize; TERMS] = {
+    let mut lines = [0; TERMS];
+    let mut term = 0;
+    while term < TERMS {
+        lines[term] = term * COLUMNS;
+        term += 1;
+    }
+    lines
+};
+
 /// Panels that a block packs and multiplies at once: they stay in the second cache.
 pub(super) const PANELS: usize = 8;
 
-/// The panels of columns that a block multiplies with.
+/// The packed panels of columns that a block multiplies with.
 #[derive(Clone, Copy)]
 pub(super) struct Columns {
     pub(super) start: *const f32,
-    /// Elements from one term to the next.
-    pub(super) step: usize,
     /// Elements from one panel to the next.
     pub(super) panel: usize,
     /// The columns that are meant; the last panel may hold more.
@@ -38,8 +47,6 @@ pub(super) struct Target {
 #[derive(Clone, Copy)]
 pub(super) enum Added<'a> {
     None,
-    /// One for each row of the left operand.
-    Rows(&'a [f32]),
     /// One for each column of the block, those that fill up the last panel included.
     Columns(&'a [f32]),
 }
@@ -48,7 +55,7 @@ pub(super) enum Added<'a> {
 /// 0, and are finished where it ends with the last.
 ///
 /// # Safety
-/// `columns` are readable for whole panels and the terms, `target` is writable for the rows of the panels and the count
+/// `columns` are readable for whole panels and the terms, at most [`TERMS`]; `target` is writable for the rows of the panels and the count
 /// of columns.
 pub(super) unsafe fn block(
     kernels: Kernels,
@@ -63,14 +70,13 @@ pub(super) unsafe fn block(
     for panel in panels {
         let (first, rows, a) = left.panel(panel, terms.start);
         let bias = match added {
-            Added::Rows(bias) if finished => Bias::Rows(bias[first..][..rows].as_ptr()),
             Added::Columns(bias) if finished => Bias::Columns(bias.as_ptr()),
             _ => Bias::None,
         };
         let tile = Tile {
             a: a.as_ptr(),
             b: columns.start,
-            b_step: columns.step,
+            places: LINES.as_ptr(),
             b_panel: columns.panel,
             terms: terms.len(),
             // SAFETY: the rows are within the target.

@@ -1,8 +1,9 @@
-use super::tile::ROWS;
+use super::tile::{LANES, ROWS};
 
 /// The left operand of a product, packed in panels of up to `ROWS` rows: `[panels][terms][rows of the panel]`.
 #[derive(Clone, Debug, Default)]
 pub struct Left {
+    /// Behind the last panel, a whole vector may be read.
     data: Vec<f32>,
     pub(super) rows: usize,
     pub(super) terms: usize,
@@ -33,7 +34,7 @@ impl Left {
     pub(super) fn pack(&mut self, a: &[f32], rows: usize, terms: usize, steps: (usize, usize)) {
         assert_eq!(a.len(), rows * terms, "the elements fill {rows} × {terms}");
         (self.rows, self.terms) = (rows, terms);
-        self.data.resize(rows * terms, 0.0);
+        self.data.resize(rows * terms + LANES, 0.0);
         for panel in 0..panels(rows) {
             let (first, height) = span(rows, panel);
             let to = &mut self.data[first * terms..][..height * terms];
@@ -90,7 +91,7 @@ mod tests {
     fn both_layouts_pack_to_the_same() {
         let (a, t) = ([1., 2., 3., 4., 5., 6.], [1., 4., 2., 5., 3., 6.]);
         let (a, t) = (Left::new(&a, 2, 3), Left::transposed(&t, 2, 3));
-        assert_eq!((a.panel(0, 1), t.data.as_slice()), ((0, 2, &a.data[2..]), &*a.data));
-        assert_eq!(a.data, [1., 4., 2., 5., 3., 6.]);
+        assert_eq!((a.panel(0, 1), t.data.as_slice()), ((0, 2, &a.data[2..6]), &*a.data));
+        assert_eq!(a.data[..6], [1., 4., 2., 5., 3., 6.]);
     }
 }

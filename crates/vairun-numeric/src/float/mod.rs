@@ -1,4 +1,4 @@
-//! Convolutions and matrix products in float32, and functions of each number.
+//! Convolutions, matrix products and maximum pools in float32, and functions of each number.
 //!
 //! **Order of summation.** Every element of a result is one chain of fused multiply-adds that starts at +0 and takes
 //! the terms in the order of the weights: channel by channel, and within a channel tap by tap, row-major. A bias is
@@ -8,18 +8,23 @@
 //!
 //! A product is computed in tiles of `tile::ROWS` rows and `tile::COLUMNS` columns whose sums stay in registers.
 //! Its left operand is packed in panels of rows ([`Left`]), its right one in panels of columns ([`Right`]). A
-//! convolution is the product of its weights, on the left, with the pixels that each tap reads, which are packed from x
-//! block by block; the result is written as it lies in memory, `[batch, channels, pixels]`.
+//! convolution is the product of its weights, on the left, with the pixels that each tap reads; they stand side by side
+//! in x, or in planes that are filled from x area by area. The result is written as it lies in memory,
+//! `[batch, channels, pixels]`. Single columns are computed in vectors of rows.
 
 mod block;
+mod column;
 mod conv;
 mod depthwise;
 mod elementwise;
+mod fill;
 mod left;
+mod max_pool;
 mod pixels;
 mod planes;
 mod product;
 mod right;
+mod strips;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -27,5 +32,6 @@ mod tile;
 pub use conv::{Conv, Filters};
 pub use elementwise::{Binary, Other, Unary, binary, unary};
 pub use left::Left;
+pub use max_pool::max_pool;
 pub use product::{Sizes, product, products};
 pub use right::Right;

@@ -5,17 +5,19 @@
 //! tap reads, padding included, and the element that output `o` reads through a tap stands `o` places behind that of
 //! output 0.
 
+use std::ops::Range;
+
 use crate::contraction::{ConvGeometry, Window};
 
 /// One spatial dimension.
 #[derive(Clone, Debug)]
-struct Axis {
-    input: usize,
+pub(super) struct Axis {
+    pub(super) input: usize,
     output: usize,
-    stride: usize,
-    pad: usize,
+    pub(super) stride: usize,
+    pub(super) pad: usize,
     /// The phases that are read.
-    phases: Vec<usize>,
+    pub(super) phases: Vec<usize>,
     /// For each element of the kernel the index of its phase and how far it is shifted there.
     taps: Vec<(usize, usize)>,
     /// The largest shift.
@@ -23,22 +25,33 @@ struct Axis {
 }
 
 impl Axis {
-    /// A dimension that is not there.
-    fn single() -> Self {
+    /// A dimension in which every element of the result reads that of x.
+    fn plain(length: usize) -> Self {
         let (phases, taps) = (vec![0], vec![(0, 0)]);
-        Self { input: 1, output: 1, stride: 1, pad: 0, phases, taps, reach: 0 }
+        Self { input: length, output: length, stride: 1, pad: 0, phases, taps, reach: 0 }
     }
 
-    /// The place in x of place `at` of a phase.
-    fn source(&self, phase: usize, at: usize) -> Option<usize> {
-        (at * self.stride + phase).checked_sub(self.pad).filter(|&place| place < self.input)
+    /// `None` where the kernel does not fit.
+    fn of(window: &Window) -> Option<Self> {
+        let Window { input, kernel, stride, dilation, pad_begin, .. } = *window;
+        Self::new(input, window.output()?, (kernel, stride, dilation), pad_begin)
     }
 
-    /// The places of a phase, of `length`, that are no padding.
-    fn inside(&self, phase: usize, length: usize) -> (usize, usize) {
-        let first_from = |place: usize| place.saturating_sub(phase).div_ceil(self.stride);
-        let first = first_from(self.pad).min(length);
-        (first, first_from(self.pad + self.input).clamp(first, length))
+    /// Of a kernel of so many elements, its stride and dilation. `None` without elements.
+    pub(super) fn new(
+        input: usize,
+        output: usize,
+        (kernel, stride, dilation): (usize, usize, usize),
+        pad: usize,
+    ) -> Option<Self> {
+        let phase = |k: usize| k * dilation % stride;
+        let mut phases: Vec<_> = (0..kernel).map(phase).collect();
+        phases.sort_unstable();
+        phases.dedup();
+        let tap = |k: usize| Some((phases.binary_search(&phase(k)).ok()?, k * dilation / stride));
+        let taps: Vec<_> = (0..kernel).map(tap).collect::<Option<_>>()?;
+        let reach = taps.iter().map(|tap| tap.1).max()?;
+        Some(Self { input, output, stride, pad, phases, taps, reach })
     }
 }
 
@@ -46,52 +59,38 @@ impl Axis {
 #[derive(Clone, Debug)]
 pub(super) struct Planes {
     /// Up to three dimensions, the missing ones first.
-    axes: [Axis; 3],
-    /// Whether x itself is the plane.
-    pub(super) in_place: bool,
+    pub(super) axes: [Axis; 3],
+    /// Whether every pixel of the result reads the pixel of x at the same place; then there is one dimension.
+    pub(super) contiguous: bool,
     pub(super) taps: usize,
 }
 
-/// The planes of one channel as far as some pixels of the result read them.
-#[derive(Clone, Debug)]
-pub(super) struct Part<'a> {
-    planes: &'a Planes,
-    /// The first index of the result in each dimension.
-    first: [usize; 3],
-    /// The dimensions of a plane.
-    lengths: [usize; 3],
+/// Some pixels of the result, a box: parts of one row, whole rows of one layer, or whole layers. So they follow each other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Area {
+    pub(super) first: [usize; 3],
+    pub(super) counts: [usize; 3],
 }
 
 impl Planes {
+    /// As [`Planes::over`]; in place of 1×1 kernels on neighbouring pixels there is one dimension.
+    pub(super) fn new(geometry: &ConvGeometry) -> Option<Self> {
+        let axes = geometry.windows.iter().map(Axis::of).collect::<Option<Vec<_>>>()?;
+        let plain = |axis: &Axis| axis.stride == 1 && axis.pad == 0 && axis.input == axis.output;
+        let contiguous = geometry.taps() == 1 && axes.iter().all(plain);
+        let planes = match contiguous {
+            true => Self::over(vec![Axis::plain(geometry.pixels())]),
+            false => Self::over(axes),
+        };
+        Some(Self { contiguous, ..planes? })
+    }
+
     /// `None` for more than three dimensions, or where the planes were much larger than x and the result: a kernel
     /// spread over padding.
-    pub(super) fn new(geometry: &ConvGeometry) -> Option<Self> {
-        let mut axes = [Axis::single(), Axis::single(), Axis::single()];
-        let missing = axes.len().checked_sub(geometry.windows.len())?;
-        for (axis, window) in axes[missing..].iter_mut().zip(&geometry.windows) {
-            let mut phases: Vec<_> =
-                (0..window.kernel).map(|k| k * window.dilation % window.stride).collect();
-            phases.sort_unstable();
-            phases.dedup();
-            let tap = |k: usize| {
-                let (at, phase) =
-                    (k * window.dilation / window.stride, k * window.dilation % window.stride);
-                Some((phases.binary_search(&phase).ok()?, at))
-            };
-            let taps: Vec<_> = (0..window.kernel).map(tap).collect::<Option<_>>()?;
-            *axis = Axis {
-                input: window.input,
-                output: window.output()?,
-                stride: window.stride,
-                pad: window.pad_begin,
-                reach: taps.iter().map(|tap| tap.1).max()?,
-                phases,
-                taps,
-            };
-        }
-        let plain =
-            |window: &Window| window.stride == 1 && window.pad_begin == 0 && window.pad_end == 0;
-        let in_place = geometry.windows.iter().all(plain);
+    pub(super) fn over(given: Vec<Axis>) -> Option<Self> {
+        let mut axes = [1; 3].map(Axis::plain);
+        let missing = axes.len().checked_sub(given.len())?;
+        axes[missing..].iter_mut().zip(given).for_each(|(axis, given)| *axis = given);
         let product = |of: &dyn Fn(&Axis) -> Option<usize>| {
             axes.iter().try_fold(1usize, |n, axis| n.checked_mul(of(axis)?))
         };
@@ -102,12 +101,8 @@ impl Planes {
         if held > given.checked_mul(8)?.checked_add(1 << 16)? {
             return None;
         }
-        Some(Self { axes, in_place, taps: geometry.taps() })
-    }
-
-    /// Whether every pixel of the result reads the pixel of x at the same place.
-    pub(super) fn contiguous(&self) -> bool {
-        self.in_place && self.taps == 1
+        let taps = axes.iter().map(|axis| axis.taps.len()).product();
+        Some(Self { axes, contiguous: false, taps })
     }
 
     /// The dimensions of the result.
@@ -120,61 +115,104 @@ impl Planes {
         self.axes.iter().map(|axis| axis.input).product()
     }
 
-    /// What the pixels from `first` to before `end` read.
-    pub(super) fn part(&self, first: usize, end: usize) -> Part<'_> {
-        let [_, rows, columns] = self.output();
-        let (top, bottom) = (first / columns, (end - 1) / columns);
-        let mut start = [top / rows, 0, 0];
-        let mut counts = [bottom / rows - top / rows + 1, rows, columns];
-        if counts[0] == 1 {
-            (start[1], counts[1]) = (top % rows, bottom - top + 1);
+    /// How many planes a channel has.
+    fn phases(&self) -> usize {
+        self.axes.iter().map(|axis| axis.phases.len()).product()
+    }
+
+    /// Pixels of an area whose planes take no more than about `held` elements of each channel.
+    pub(super) fn pixels_within(&self, held: usize) -> usize {
+        let [_, rows, columns] = &self.axes;
+        let held = held / self.phases();
+        match held.checked_div(columns.output + columns.reach).unwrap_or(0) {
+            0 => held.saturating_sub(columns.reach).max(1),
+            height => height.saturating_sub(rows.reach).max(1) * columns.output,
         }
-        let mut lengths = [0, 1, 2].map(|d| counts[d] + self.axes[d].reach);
-        if self.in_place {
-            (start, lengths) = ([0; 3], [0, 1, 2].map(|d| self.axes[d].input));
+    }
+
+    /// All pixels, in areas of about so many: of parts of a row, of whole rows, or of whole layers.
+    pub(super) fn areas(&self, pixels: usize) -> Vec<Area> {
+        /// Parts of a row begin where a vector does.
+        const STEP: usize = 16;
+        let mut sizes = [1; 3];
+        let mut left = pixels.max(1);
+        for (size, axis) in sizes.iter_mut().zip(&self.axes).rev() {
+            let parts = axis.output.div_ceil(left.max(1));
+            *size = axis.output.div_ceil(parts);
+            left /= axis.output;
         }
-        Part { planes: self, first: start, lengths }
+        if sizes[2] < self.axes[2].output {
+            sizes[2] = sizes[2].next_multiple_of(STEP);
+        }
+        let parts =
+            |d: usize| (0..self.axes[d].output).step_by(sizes[d]).map(move |at| (d, at, sizes[d]));
+        let span = |(d, at, size): (usize, usize, usize)| (at, size.min(self.axes[d].output - at));
+        let mut areas = Vec::new();
+        for z in parts(0).map(span) {
+            for y in parts(1).map(span) {
+                areas.extend(
+                    parts(2)
+                        .map(span)
+                        .map(|x| Area { first: [z.0, y.0, x.0], counts: [z.1, y.1, x.1] }),
+                );
+            }
+        }
+        areas
     }
 }
 
-impl Part<'_> {
-    fn plane(&self) -> usize {
-        self.lengths.iter().product()
-    }
+/// The elements of a row of a phase that are no padding.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    pub(super) first: usize,
+    pub(super) end: usize,
+    /// What stands at `first` in the row of x.
+    pub(super) from: usize,
+}
 
-    /// Elements of the planes of one channel.
-    pub(super) fn channel(&self) -> usize {
-        self.planes.axes.iter().map(|axis| axis.phases.len()).product::<usize>() * self.plane()
-    }
-
-    /// How many pixels of the result from this one on read side by side.
-    pub(super) fn run(&self, pixel: usize) -> usize {
-        let [_, rows, columns] = self.planes.output();
-        match (self.lengths[2] == columns, self.lengths[1] == rows) {
-            (true, true) => usize::MAX,
-            (true, false) => rows * columns - pixel % (rows * columns),
-            (false, _) => columns - pixel % columns,
-        }
-    }
-
-    /// From one row of a plane to the next.
-    pub(super) fn row(&self) -> usize {
-        self.lengths[2]
-    }
-
-    /// Where a pixel of the result reads through a tap without shift.
-    pub(super) fn place(&self, pixel: usize) -> usize {
-        let [_, rows, columns] = self.planes.output();
-        let at = [pixel / (rows * columns), pixel / columns % rows, pixel % columns];
-        let at = [0, 1, 2].map(|d| at[d] - self.first[d]);
-        (at[0] * self.lengths[1] + at[1]) * self.lengths[2] + at[2]
-    }
-
+/// The planes of one channel as far as an area of the result reads them.
+#[derive(Clone, Debug)]
+pub(super) struct Part<'a> {
+    pub(super) planes: &'a Planes,
+    pub(super) area: Area,
+    /// The dimensions of a plane.
+    pub(super) lengths: [usize; 3],
+    /// For each phase of the last dimension.
+    pub(super) spans: Vec<Span>,
     /// How far each tap is shifted.
-    pub(super) fn taps(&self, shifts: &mut Vec<usize>) {
-        shifts.clear();
+    pub(super) shifts: Vec<usize>,
+    /// Elements from the planes of one channel to those of the next: no power of two, which would crowd in a cache.
+    pub(super) step: usize,
+}
+
+impl<'a> Part<'a> {
+    pub(super) fn new(planes: &'a Planes, area: Area) -> Self {
+        /// Elements of a cache line.
+        const LINE: usize = 16;
+        let lengths = [0, 1, 2].map(|d| area.counts[d] + planes.axes[d].reach);
+        let held = planes.phases() * lengths.iter().product::<usize>();
+        let step = (held.div_ceil(LINE) | 1) * LINE;
+        let mut part = Self { planes, area, lengths, spans: vec![], shifts: vec![], step };
+        part.spans = planes.axes[2].phases.iter().map(|&phase| part.span(phase)).collect();
+        part.shifts = part.shifts();
+        part
+    }
+
+    fn span(&self, phase: usize) -> Span {
+        let (axis, offset, length) = (&self.planes.axes[2], self.area.first[2], self.lengths[2]);
+        // The first place that reads x from `place` of the padded row on.
+        let from =
+            |place: usize| place.saturating_sub(phase).div_ceil(axis.stride).saturating_sub(offset);
+        let first = from(axis.pad).min(length);
+        let end = from(axis.pad + axis.input).clamp(first, length);
+        let from = ((offset + first) * axis.stride + phase).saturating_sub(axis.pad);
+        Span { first, end, from }
+    }
+
+    fn shifts(&self) -> Vec<usize> {
         let [z, y, x] = &self.planes.axes;
-        let plane = self.plane();
+        let plane = self.lengths.iter().product::<usize>();
+        let mut shifts = Vec::with_capacity(self.planes.taps);
         for &(z_phase, z_shift) in &z.taps {
             for &(y_phase, y_shift) in &y.taps {
                 for &(x_phase, x_shift) in &x.taps {
@@ -184,55 +222,25 @@ impl Part<'_> {
                 }
             }
         }
+        shifts
     }
 
-    /// Fills the planes of one channel of x.
-    pub(super) fn fill(&self, x: &[f32], to: &mut [f32]) {
-        let [z, y, _] = &self.planes.axes;
-        let mut rows = to.chunks_exact_mut(self.lengths[2]);
-        for &z_phase in &z.phases {
-            for &y_phase in &y.phases {
-                for x_phase in 0..self.planes.axes[2].phases.len() {
-                    for at_z in 0..self.lengths[0] {
-                        for at_y in 0..self.lengths[1] {
-                            let Some(to) = rows.next() else { return };
-                            let source = z
-                                .source(z_phase, self.first[0] + at_z)
-                                .zip(y.source(y_phase, self.first[1] + at_y));
-                            match source {
-                                Some((z, at)) => self.fill_row(x, z * y.input + at, x_phase, to),
-                                None => to.fill(0.0),
-                            }
-                        }
-                    }
-                }
-            }
-        }
+    /// The pixels of the result.
+    pub(super) fn pixels(&self) -> Range<usize> {
+        let Area { first: [z, y, x], counts } = self.area;
+        let [_, height, width] = self.planes.output();
+        let first = (z * height + y) * width + x;
+        first..first + counts.iter().product::<usize>()
     }
 
-    /// One row of a phase, from row `row` of x.
-    #[inline]
-    fn fill_row(&self, x: &[f32], row: usize, phase: usize, to: &mut [f32]) {
-        let axis = &self.planes.axes[2];
-        let phase = axis.phases[phase];
-        let (first, end) = axis.inside(phase, to.len());
-        to[..first].fill(0.0);
-        to[end..].fill(0.0);
-        if first == end {
-            return;
-        }
-        let x = &x[row * axis.input..][..axis.input];
-        let from = &x[first * axis.stride + phase - axis.pad..];
-        let to = &mut to[first..end];
-        match axis.stride {
-            1 => to.copy_from_slice(&from[..to.len()]),
-            2 => {
-                // In pairs, which the compiler does in vectors; the last may have no partner.
-                let pairs = from.chunks_exact(2);
-                let rest = pairs.remainder().first();
-                pairs.map(|pair| pair[0]).chain(rest.copied()).zip(to).for_each(|(x, to)| *to = x);
-            }
-            stride => from.iter().step_by(stride).zip(to).for_each(|(&x, to)| *to = x),
-        }
+    /// For each row of the area where its first pixel reads through a tap without shift, and which pixel of the result
+    /// that is.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (usize, usize)> {
+        let Self { area: Area { counts, .. }, lengths, .. } = *self;
+        let first = self.pixels().start;
+        (0..counts[0] * counts[1]).map(move |row| {
+            let place = row / counts[1] * lengths[1] + row % counts[1];
+            (place * lengths[2], first + row * counts[2])
+        })
     }
 }

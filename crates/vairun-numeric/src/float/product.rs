@@ -59,7 +59,7 @@ pub fn product(left: &Left, right: &Right, bias: Option<&[f32]>, out: &mut [f32]
         loop {
             let end = (term + TERMS).min(terms);
             let start = right.from(panel, term).as_ptr();
-            let b = Columns { start, step: COLUMNS, panel: terms * COLUMNS, count };
+            let b = Columns { start, panel: terms * COLUMNS, count };
             // SAFETY: `right` holds whole panels; each task has rows and columns of its own.
             unsafe {
                 let target = Target { start: out.get().add(first), step: columns };

@@ -2,8 +2,6 @@
 
 #![allow(unsafe_code)]
 
-use std::ops::Range;
-
 use crate::kernel::Isa;
 
 /// Rows of a tile at most.
@@ -13,7 +11,7 @@ pub(super) const ROWS: usize = 6;
 pub(super) const COLUMNS: usize = 16;
 
 /// Elements of a vector.
-const LANES: usize = 8;
+pub(super) const LANES: usize = 8;
 
 /// What is added to a finished sum.
 #[derive(Clone, Copy)]
@@ -32,8 +30,8 @@ pub(super) struct Tile {
     pub(super) a: *const f32,
     /// [`COLUMNS`] columns of each term.
     pub(super) b: *const f32,
-    /// Elements from one term to the next in b.
-    pub(super) b_step: usize,
+    /// Where each term stands behind b.
+    pub(super) places: *const usize,
     /// Elements from one panel to the next in b.
     pub(super) b_panel: usize,
     pub(super) terms: usize,
@@ -47,13 +45,15 @@ pub(super) struct Tile {
 }
 
 /// Eight numbers side by side.
-trait Vector: Copy {
+pub(super) trait Vector: Copy {
     unsafe fn load(from: *const f32) -> Self;
     unsafe fn store(self, to: *mut f32);
     unsafe fn splat(x: f32) -> Self;
     unsafe fn add(self, other: Self) -> Self;
     /// `self · x + sum`, rounded once.
     unsafe fn mul_add(self, x: Self, sum: Self) -> Self;
+    /// [`crate::pool::largest`] of `self` and `x`.
+    unsafe fn largest(self, x: Self) -> Self;
 }
 
 impl Vector for [f32; LANES] {
@@ -82,6 +82,11 @@ impl Vector for [f32; LANES] {
     #[inline(always)]
     unsafe fn mul_add(self, x: Self, sum: Self) -> Self {
         std::array::from_fn(|i| self[i].mul_add(x[i], sum[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn largest(self, x: Self) -> Self {
+        std::array::from_fn(|i| crate::pool::largest(self[i], x[i]))
     }
 }
 
@@ -115,6 +120,15 @@ mod x86 {
         unsafe fn mul_add(self, x: Self, sum: Self) -> Self {
             unsafe { _mm256_fmadd_ps(self, x, sum) }
         }
+
+        #[inline(always)]
+        unsafe fn largest(self, x: Self) -> Self {
+            // The maximum is its second operand where the first is not larger.
+            unsafe {
+                let nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(x, x);
+                _mm256_blendv_ps(_mm256_max_ps(x, self), x, nan)
+            }
+        }
     }
 }
 
@@ -136,22 +150,19 @@ impl Tile {
                     }
                 }
             }
-            let (mut a, mut b) = (self.a, self.b);
-            for _ in 0..self.terms {
-                let mut columns = [[V::splat(0.0); 2]; P];
-                for (panel, columns) in columns.iter_mut().enumerate() {
+            let mut a = self.a;
+            for term in 0..self.terms {
+                let b = self.b.add(*self.places.add(term));
+                for panel in 0..P {
                     let b = b.add(panel * self.b_panel);
-                    *columns = [V::load(b), V::load(b.add(LANES))];
-                }
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    let a = V::splat(*a.add(row));
-                    for (sums, columns) in sums.iter_mut().zip(&columns) {
+                    let columns = [V::load(b), V::load(b.add(LANES))];
+                    for (row, sums) in sums.iter_mut().enumerate() {
+                        let (a, sums) = (V::splat(*a.add(row)), &mut sums[panel]);
                         sums[0] = a.mul_add(columns[0], sums[0]);
                         sums[1] = a.mul_add(columns[1], sums[1]);
                     }
                 }
                 a = a.add(R);
-                b = b.add(self.b_step);
             }
             match self.bias {
                 Bias::None => {}
@@ -275,29 +286,6 @@ impl Kernels {
             }
         }
     }
-
-    /// `sums[i] = Σ weights[tap] · x[taps[tap] + i]` for the places `range`, whose sums are written in whole strips of
-    /// [`STRIP`].
-    ///
-    /// # Safety
-    /// x holds all that is read, `sums` the range rounded up to whole strips.
-    pub(super) unsafe fn strip(
-        self,
-        x: *const f32,
-        taps: &[usize],
-        weights: &[f32],
-        sums: *mut f32,
-        range: Range<usize>,
-    ) {
-        // SAFETY: as the caller promises; `of` has asked the CPU.
-        unsafe {
-            match self {
-                Self::Plain => strip::<[f32; LANES]>(x, taps, weights, sums, range),
-                #[cfg(target_arch = "x86_64")]
-                Self::Fma => strip_fma(x, taps, weights, sums, range),
-            }
-        }
-    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -305,50 +293,4 @@ impl Kernels {
 unsafe fn tile_fma(tile: Tile, rows: usize, panels: usize) {
     // SAFETY: as the caller promises.
     unsafe { tile.sized::<std::arch::x86_64::__m256>(rows, panels) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn strip_fma(
-    x: *const f32,
-    taps: &[usize],
-    weights: &[f32],
-    sums: *mut f32,
-    range: Range<usize>,
-) {
-    // SAFETY: as the caller promises.
-    unsafe { strip::<std::arch::x86_64::__m256>(x, taps, weights, sums, range) }
-}
-
-/// Vectors of a strip.
-const VECTORS: usize = 8;
-
-/// Places that one turn of a depthwise convolution computes.
-pub(super) const STRIP: usize = VECTORS * LANES;
-
-/// # Safety
-/// As [`Kernels::strip`].
-#[inline(always)]
-unsafe fn strip<V: Vector>(
-    x: *const f32,
-    taps: &[usize],
-    weights: &[f32],
-    to: *mut f32,
-    range: Range<usize>,
-) {
-    for first in range.step_by(STRIP) {
-        // SAFETY: as the caller promises.
-        unsafe {
-            let mut sums = [V::splat(0.0); VECTORS];
-            for (&tap, &weight) in taps.iter().zip(weights) {
-                let (x, weight) = (x.add(tap + first), V::splat(weight));
-                for (i, sum) in sums.iter_mut().enumerate() {
-                    *sum = weight.mul_add(V::load(x.add(i * LANES)), *sum);
-                }
-            }
-            for (i, sum) in sums.into_iter().enumerate() {
-                sum.store(to.add(first + i * LANES));
-            }
-        }
-    }
 }

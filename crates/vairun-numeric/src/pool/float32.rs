@@ -3,20 +3,6 @@
 use super::geometry::Pool;
 use crate::vector::{Loop, widest};
 
-/// [`super::max`].
-pub fn max(x: &[f32], pool: &Pool) -> Vec<f32> {
-    struct Max<'a>(&'a [f32], &'a Pool);
-    impl Loop for Max<'_> {
-        type Output = Vec<f32>;
-
-        #[inline(always)]
-        fn run(self) -> Vec<f32> {
-            super::max(self.0, self.1)
-        }
-    }
-    widest(Max(x, pool))
-}
-
 /// [`super::mean`].
 pub fn mean(x: &[f32], pool: &Pool, include_padding: bool) -> Vec<f32> {
     struct Mean<'a>(&'a [f32], &'a Pool, bool);

@@ -118,8 +118,7 @@ impl Real {
         if bias.is_some_and(|bias| bias.shape() != &shape[1..2]) {
             return Ok(None);
         }
-        let mut y = vec![0f32; shape.iter().product()];
-        conv.run(x.as_slice()?, bias.map(Tensor::as_slice).transpose()?, &mut y);
+        let y = conv.result(x.as_slice()?, bias.map(Tensor::as_slice).transpose()?);
         Ok(Some(Tensor::new(shape, y)?))
     }
 

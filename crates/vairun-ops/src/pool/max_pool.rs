@@ -12,7 +12,9 @@
 //!
 //! Source: <https://onnx.ai/onnx/operators/onnx__MaxPool.html>.
 
-use vairun_numeric::pool::{Ordered, Pool, argmax, float32, max};
+use vairun_numeric::float::max_pool;
+use vairun_numeric::kernel::Isa;
+use vairun_numeric::pool::{Ordered, Pool, argmax, max};
 use vairun_tensor::{DType, Element, Tensor};
 
 use super::window::Windows;
@@ -55,6 +57,7 @@ struct MaxPool {
     windows: Windows,
     column_major: bool,
     indices: bool,
+    isa: Isa,
 }
 
 fn build(spec: &NodeSpec, attrs: &Attrs) -> Result<Box<dyn Operator>, BuildError> {
@@ -64,6 +67,7 @@ fn build(spec: &NodeSpec, attrs: &Attrs) -> Result<Box<dyn Operator>, BuildError
         windows: Windows::read(attrs)?,
         column_major,
         indices: spec.has_output(1),
+        isa: spec.isa,
     }))
 }
 
@@ -76,7 +80,7 @@ impl Operator for MaxPool {
             return with_pooled!(x.dtype(), T => self.with_indices(x.as_slice::<T>()?, &pool, &shape));
         }
         if x.dtype() == DType::F32 {
-            let y = Tensor::new(&shape, float32::max(x.as_slice()?, &pool))?;
+            let y = Tensor::new(&shape, max_pool(x.as_slice()?, &pool, self.isa))?;
             return one(carried(x, y));
         }
         let y =
