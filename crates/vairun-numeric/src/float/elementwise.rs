@@ -163,8 +163,8 @@ fn smaller(a: f32, b: f32) -> f32 {
 
 #[inline(always)]
 fn slope(a: f32, b: f32) -> f32 {
-    let below = a * b;
-    if a < 0.0 { below } else { a }
+    // Of a branch that keeps what stands there the compiler makes a masked store, which takes ten times as long.
+    a * if a < 0.0 { b } else { 1.0 }
 }
 
 struct Pairs<'a> {
@@ -213,7 +213,11 @@ impl Loop for Each<'_> {
     #[inline(always)]
     fn run(self) {
         match self.f {
-            Unary::Relu => each(self.x, |x| if x < 0.0 { 0.0 } else { x }),
+            Unary::Relu => {
+                // A bound that the compiler does not know, for the reason of `slope`.
+                let high = std::hint::black_box(f32::INFINITY);
+                each(self.x, |x| within(x, 0.0, high));
+            }
             Unary::Clip { low, high } => each(self.x, |x| within(x, low, high)),
             Unary::LeakyRelu { alpha } => each(self.x, |x| slope(x, alpha)),
             Unary::HardSigmoid { alpha, beta } => {
