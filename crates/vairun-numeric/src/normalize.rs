@@ -5,8 +5,8 @@
 use crate::reduce::{Fold, rows};
 use crate::vector::{Loop, widest};
 
-/// The sum of `map(x)`.
-fn sum(row: &[f64], map: impl Fn(f64) -> f64) -> f64 {
+/// The sum of `map(x)`; 0 of nothing.
+pub fn sum(row: &[f64], map: impl Fn(f64) -> f64) -> f64 {
     let fold = Fold { identity: 0.0, step: |a, x| a + map(x), join: |a, b| a + b };
     rows(row, row.len(), fold).first().copied().unwrap_or(0.0)
 }

@@ -11,6 +11,21 @@ use crate::vector::Loop;
 /// Sums that run side by side over an image, as in [`crate::pool::mean_of_rows`].
 const SUMS: usize = 8;
 
+/// Calls `each` with every image of `pixels · channels` codes, room for sums that each thread has once, and its means.
+fn each_image<T: Sync, S: Clone + Send + Sync>(
+    x: &[T],
+    (pixels, channels): (usize, usize),
+    out: &mut [f32],
+    sums: Vec<S>,
+    each: impl Fn(&[T], &mut [S], &mut [f32]) + Sync,
+) {
+    if pixels * channels == 0 {
+        return;
+    }
+    let images = x.par_chunks_exact(pixels * channels).zip(out.par_chunks_exact_mut(channels));
+    images.for_each_init(|| sums.clone(), |sums, (x, out)| each(x, sums, out));
+}
+
 struct Image<'a, T> {
     x: &'a [T],
     channels: usize,
@@ -47,14 +62,9 @@ pub fn mean_of_images<T: Stored>(
     grid: Grid,
     out: &mut [f32],
 ) {
-    if pixels * channels == 0 {
-        return;
-    }
-    let images = x.par_chunks_exact(pixels * channels).zip(out.par_chunks_exact_mut(channels));
-    images.for_each_init(
-        || vec![0f32; SUMS * channels],
-        |sums, (x, out)| on(isa, Image { x, channels, grid, sums, out }),
-    );
+    each_image(x, (pixels, channels), out, vec![0f32; SUMS * channels], |x, sums, out| {
+        on(isa, Image { x, channels, grid, sums, out });
+    });
 }
 
 struct Exact<'a, T> {
@@ -96,14 +106,9 @@ pub fn exact_mean_of_images<T: Stored>(
     grid: Grid,
     out: &mut [f32],
 ) {
-    if pixels * channels == 0 {
-        return;
-    }
-    let images = x.par_chunks_exact(pixels * channels).zip(out.par_chunks_exact_mut(channels));
-    images.for_each_init(
-        || vec![0f64; channels],
-        |sums, (x, out)| on(isa, Exact { x, channels, grid, sums, out }),
-    );
+    each_image(x, (pixels, channels), out, vec![0f64; channels], |x, sums, out| {
+        on(isa, Exact { x, channels, grid, sums, out });
+    });
 }
 
 struct Counted<'a, T> {
@@ -139,14 +144,9 @@ pub fn scaled_sums_of_images<T: Stored>(
     (zero, ratio): (i32, f32),
     out: &mut [f32],
 ) {
-    if pixels * channels == 0 {
-        return;
-    }
-    let images = x.par_chunks_exact(pixels * channels).zip(out.par_chunks_exact_mut(channels));
-    images.for_each_init(
-        || vec![0i32; channels],
-        |sums, (x, out)| on(isa, Counted { x, channels, zero, ratio, sums, out }),
-    );
+    each_image(x, (pixels, channels), out, vec![0i32; channels], |x, sums, out| {
+        on(isa, Counted { x, channels, zero, ratio, sums, out });
+    });
 }
 
 /// Pixels of one task.

@@ -9,8 +9,10 @@
 //!
 //! Source: <https://onnx.ai/onnx/operators/onnx__LpNormalization.html>.
 
+use vairun_numeric::normalize::sum;
+
 use super::GRADE;
-use super::rows::{map_along, sum};
+use super::rows::map_along;
 use crate::common::axes::axis;
 use crate::common::dispatch::with_float;
 use crate::common::prelude::*;

@@ -1,7 +1,6 @@
 //! Rows of numbers, each computed in float64.
 
 use rayon::prelude::*;
-use vairun_numeric::reduce::{Fold, rows};
 use vairun_tensor::Tensor;
 
 use crate::common::axes::around;
@@ -59,12 +58,6 @@ pub(super) fn map_along<T: Number>(
         }
     }
     y
-}
-
-/// The sum of `map(x)`.
-pub(super) fn sum(row: &[f64], map: impl Fn(f64) -> f64) -> f64 {
-    let fold = Fold { identity: 0.0, step: |a, x| a + map(x), join: |a, b| a + b };
-    rows(row, row.len(), fold).first().copied().unwrap_or(0.0)
 }
 
 /// The elements of `x` in float64, repeated to `shape` where it is smaller.

@@ -12,11 +12,12 @@
 //!
 //! Source: <https://onnx.ai/onnx/operators/>, the pages of the same names.
 
+use vairun_numeric::normalize::sum;
 use vairun_numeric::softmax::{below_largest, softmax, softmax_across};
 use vairun_numeric::transcendental::exp_all;
 
 use super::GRADE;
-use super::rows::{map_along, map_rows, sum};
+use super::rows::{map_along, map_rows};
 use crate::common::axes::{around, axis};
 use crate::common::dispatch::with_float;
 use crate::common::number::Number;
