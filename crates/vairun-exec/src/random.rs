@@ -6,6 +6,7 @@ mod growing;
 mod islands;
 mod layers;
 mod qlinear;
+mod words;
 
 use std::sync::Arc;
 

@@ -5,9 +5,10 @@
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use vairun_numeric::contraction::{ConvGeometry, Window};
+use vairun_numeric::float::Unary;
 use vairun_numeric::kernel::{
-    Binary, Codes, Depthwise, Element, Finish, Grid, Isa, Narrow, NarrowParts, Operation, Output,
-    Rows, Written, map_bytes, max_pool, quantize, transpose,
+    Binary, Codes, Depthwise, Element, Finish, Formula, Grid, Isa, Narrow, NarrowParts, Operation,
+    Output, Rows, Term, Written, map_bytes, map_words, max_pool, quantize, transpose,
 };
 use vairun_numeric::round::Round;
 
@@ -93,6 +94,44 @@ fn table(bencher: Bencher) {
     let table = std::array::from_fn(|i| (i * 7) as u8);
     let run = || map_bytes(Isa::best(), &table, &x, &mut out);
     bencher.counter(ItemsCount::new(COUNT)).bench_local(run);
+}
+
+/// Codes of 16 bits all over a table, and the same by formulas.
+#[divan::bench]
+fn table_of_words(bencher: Bencher) {
+    let (x, mut out) = (words(), vec![0i16; COUNT]);
+    let table: Vec<i16> = (0..1 << 16).map(|i| (i / 7) as i16).collect();
+    let run = || map_words(&table, &x, &mut out);
+    bencher.counter(ItemsCount::new(COUNT)).bench_local(run);
+}
+
+#[divan::bench(args = ["hard swish", "rounded", "rounded four times", "exp"])]
+fn formula(bencher: Bencher, name: &str) {
+    let grid = Grid { scale: 1.1e-4, zero: 0 };
+    let parts = NarrowParts {
+        scale: grid.scale,
+        zero: 0,
+        low: -32768,
+        high: 32767,
+        round: Round::HalfEven,
+        zero_inside: None,
+    };
+    let narrow = Narrow::new(parts).unwrap();
+    let rounded = |n: usize| (0..n).map(|i| Term::Rounded(narrow, grid, i)).collect();
+    let terms: Vec<_> = match name {
+        "hard swish" => vec![Term::Unary(Unary::HardSwish { alpha: 0.17, beta: 0.5 }, 0)],
+        "exp" => vec![Term::Unary(Unary::Exp, 0)],
+        "rounded" => rounded(1),
+        _ => rounded(4),
+    };
+    let formula = Formula::new(Grid { scale: 1e-4, zero: 0 }, &terms).unwrap();
+    let (x, mut out) = (words(), vec![0i16; COUNT]);
+    let run = || formula.codes(Isa::best(), &narrow, &x, &mut out);
+    bencher.counter(ItemsCount::new(COUNT)).bench_local(run);
+}
+
+fn words() -> Vec<i16> {
+    (0..COUNT).map(|i| (i * 40_503) as i16).collect()
 }
 
 #[divan::bench(args = [64, 40])]

@@ -3,6 +3,7 @@
 //! One operator is one file; [`OPS`] lists them. An [`OpDef`] turns a node ([`NodeSpec`]) into an [`Operator`], which
 //! runs on values. The crate knows neither files nor tract: `vairun-tract` is another [`Provider`] beside it.
 
+mod arithmetic;
 mod attrs;
 mod coded;
 mod common;
@@ -40,6 +41,7 @@ pub mod signal;
 pub mod text;
 pub mod xir;
 
+pub use arithmetic::Arithmetic;
 pub use attrs::Attrs;
 pub use coded::{CodeRule, CodedInput, OnCodes};
 pub use def::{Build, Grade, OpDef};

@@ -1,6 +1,7 @@
 use vairun_numeric::kernel::{Isa, Output};
 use vairun_tensor::{DType, Tensor, Value};
 
+use crate::arithmetic::Arithmetic;
 use crate::coded::OnCodes;
 use crate::contraction::{Contraction, Packed, PackedInput};
 use crate::error::OpError;
@@ -44,6 +45,13 @@ pub trait Operator: Send + Sync {
 
     /// The grid, where the operator gives the numbers of the codes in its first input.
     fn dequantizer(&self, parameters: &Inputs) -> Option<Dequantizer> {
+        let _ = parameters;
+        None
+    }
+
+    /// The function, where each number of the result is one of the numbers of the inputs in its place, for float32.
+    /// `parameters` are the node's inputs that are known.
+    fn arithmetic(&self, parameters: &Inputs) -> Option<Arithmetic> {
         let _ = parameters;
         None
     }

@@ -49,6 +49,16 @@ pub(super) enum Form {
     Given,
 }
 
+impl Form {
+    /// What it is, in a word.
+    fn name(&self, slot: &Slot) -> &'static str {
+        match self {
+            Self::Table(table) => table.name(),
+            _ => slot.source.name(),
+        }
+    }
+}
+
 impl Run<'_> {
     /// The codes of a slot, and the form that made them.
     pub(super) fn fill(&mut self, id: ValueId) -> Result<(Arc<Coded>, &'static str), Stop> {
@@ -88,7 +98,7 @@ impl Run<'_> {
             _ => None,
         };
         match fast {
-            Some(coded) => Ok((Arc::new(coded), slot.source.name())),
+            Some(coded) => Ok((Arc::new(coded), form.name(slot))),
             None => Ok((Arc::new(self.plain(id)?), "plain")),
         }
     }

@@ -21,16 +21,40 @@ pub(super) fn requantized<C: Stored>(
     let Kernel::Each(operator) = &run.plan.steps[last].kernel else { return None };
     let parameters = run.plan.parameters(&run.plan.graph.nodes[last]);
     let narrow = slot.storage.narrow(&operator.quantizer(&parameters)?)?;
-    // Codes out of the range do not occur.
     let (low, high) = run.slot(root).storage.range;
     let results = table.get(place(low)..=place(high))?;
     let ends = results.iter().min().zip(results.iter().max());
     let narrow = ends.map(|(least, most)| narrow.clamped(least.widen(), most.widen()))?;
     let requantize = Requantize { grid: grid(run, &slot.nodes, root)?, narrow };
+    let computed = |x: &[i16], out: &mut [C]| requantize.run(run.isa(), x, out);
+    agrees(run, root, table, computed).then_some(requantize)
+}
+
+/// Whether arithmetic gives the results `table` of all codes of 16 bits of slot `root`.
+pub(super) fn agrees<T: Copy + Default + PartialEq>(
+    run: &Run,
+    root: ValueId,
+    table: &[T],
+    computed: impl Fn(&[i16], &mut [T]),
+) -> bool {
+    agrees_on(run, root, table, computed, T::eq)
+}
+
+/// The same where `same` tells which results are.
+pub(super) fn agrees_on<T: Copy + Default>(
+    run: &Run,
+    root: ValueId,
+    table: &[T],
+    computed: impl Fn(&[i16], &mut [T]),
+    same: impl Fn(&T, &T) -> bool,
+) -> bool {
+    // Codes out of the range do not occur.
+    let (low, high) = run.slot(root).storage.range;
+    let Some(results) = table.get(place(low)..=place(high)) else { return false };
     let codes: Vec<i16> = (low..=high).map(|code| code as i16).collect();
-    let mut found = vec![C::default(); codes.len()];
-    requantize.run(run.isa(), &codes, &mut found);
-    (found == results).then_some(requantize)
+    let mut found = vec![T::default(); codes.len()];
+    computed(&codes, &mut found);
+    found.iter().zip(results).all(|(found, result)| same(found, result))
 }
 
 /// Where a table has the result of a stored code of 16 bits.

@@ -109,8 +109,7 @@ impl Source {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Quantize { .. } => "quantize",
-            Self::Table { line: None, .. } => "table",
-            Self::Table { .. } => "tables",
+            Self::Table { .. } => "table",
             Self::Given => "codes",
             Self::Product { .. } => "product",
             Self::Pair { .. } => "pair",

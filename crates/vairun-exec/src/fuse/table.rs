@@ -1,13 +1,13 @@
 use vairun_graph::ValueId;
 use vairun_numeric::kernel::{
-    Element, Isa, Requantize, map_bytes, map_lines, map_lines_to_reals, map_lines_to_words, map_to,
-    map_words,
+    Element, Formula, Isa, Narrow, Requantize, Stored, map_bytes, map_lines, map_lines_to_words,
+    map_to, map_words,
 };
 use vairun_ops::Quantizer;
 use vairun_tensor::Tensor;
 
 use super::coded::{Buffer, Coded, Order, with_codes};
-use super::functions::Origin;
+use super::formula;
 use super::line::Line;
 use super::requantized::requantized;
 use super::roles::{Roles, Slot};
@@ -35,6 +35,8 @@ enum Results {
     Words(Vec<i16>),
     /// 16 bits to 8, or to 16, by arithmetic.
     Requantized(Requantize, Element),
+    /// The same by a formula.
+    Computed(Formula, Narrow, Element),
     /// 8 bits to 8, for each index of a line.
     LinesOfBytes(Vec<u8>),
     /// 8 bits to 16, for each index of a line.
@@ -106,17 +108,21 @@ impl Table {
 
     /// By arithmetic, where that gives the same.
     fn computed(self, run: &Run, id: ValueId, root: ValueId) -> Self {
-        let found = match &self.results {
-            Results::WordsToBytes(table) => {
-                requantized(run, id, root, table).map(|found| (found, Element::Byte))
-            }
-            Results::Words(table) => {
-                requantized(run, id, root, table).map(|found| (found, Element::Word))
-            }
+        let computed = match &self.results {
+            Results::WordsToBytes(table) => computed(run, id, root, (table, Element::Byte)),
+            Results::Words(table) => computed(run, id, root, (table, Element::Word)),
             _ => None,
         };
-        let computed = found.map(|(by, width)| Results::Requantized(by, width));
         Self { results: computed.unwrap_or(self.results), ..self }
+    }
+
+    /// What it is, in a word.
+    pub(super) fn name(&self) -> &'static str {
+        match self.results {
+            Results::Requantized(..) | Results::Computed(..) => "formula",
+            _ if self.line.is_some() => "tables",
+            _ => "table",
+        }
     }
 
     /// The codes of the result.
@@ -173,6 +179,16 @@ impl Table {
                 by.run(isa, x, &mut out[..length]);
                 Buffer::Words(out)
             }
+            (Results::Computed(by, narrow, Element::Byte), Slice::Words(x)) => {
+                let mut out = run.buffers.take::<u8>(length);
+                by.codes(isa, narrow, x, &mut out[..length]);
+                Buffer::Bytes(out)
+            }
+            (Results::Computed(by, narrow, Element::Word), Slice::Words(x)) => {
+                let mut out = run.buffers.take::<i16>(length);
+                by.codes(isa, narrow, x, &mut out[..length]);
+                Buffer::Words(out)
+            }
             (Results::LinesOfBytes(tables), Slice::Bytes(x)) => {
                 let mut out = run.buffers.take(length);
                 map_lines(isa, tables, inner, x, &mut out[..length]);
@@ -186,6 +202,20 @@ impl Table {
             _ => return None,
         })
     }
+}
+
+/// The results `table` of all codes of 16 bits by arithmetic.
+fn computed<C: Stored>(
+    run: &Run,
+    id: ValueId,
+    root: ValueId,
+    (table, width): (&[C], Element),
+) -> Option<Results> {
+    let requantized = || Some(Results::Requantized(requantized(run, id, root, table)?, width));
+    requantized().or_else(|| {
+        let (formula, narrow) = formula::of_codes(run, id, root, table)?;
+        Some(Results::Computed(formula, narrow, width))
+    })
 }
 
 /// The results as stored codes of slot `id`; `None` where one has none, or they are of no known number.
@@ -209,70 +239,8 @@ fn results(run: &Run, id: ValueId, all: &Tensor) -> Option<Results> {
     })
 }
 
-/// A function of one code that somebody needs as numbers, for every code.
-pub(super) struct Numbers {
-    numbers: Vec<f32>,
-    line: Option<Line>,
-    rank: usize,
-}
-
-impl Numbers {
-    /// By these nodes from the slot of a code to value `id`; `None` where they do not give a number for each code.
-    pub(super) fn prepare(
-        run: &mut Run,
-        id: ValueId,
-        of: Origin,
-        nodes: &[usize],
-    ) -> Result<Option<Self>, Stop> {
-        let (rank, line) = (rank(run, nodes), of.line);
-        let Some(all) = Roles::all_codes(run.slot(of.slot), line, rank) else { return Ok(None) };
-        let count = all.len();
-        let value = match run.evaluate(nodes, id, &[(of.slot, all.into())]) {
-            Ok(value) => value,
-            // The plain form says it for the tensor of the run.
-            Err(Stop::Error(_)) => return Ok(None),
-            Err(stop) => return Err(stop),
-        };
-        let numbers = value.into_tensor().ok().and_then(|tensor| tensor.into_vec::<f32>().ok());
-        let Some(numbers) = numbers.filter(|numbers| numbers.len() == count) else {
-            return Ok(None);
-        };
-        let numbers = match line {
-            Some(line) => line.tables(&numbers),
-            None => numbers,
-        };
-        Ok(Some(Self { numbers, line, rank }))
-    }
-
-    /// The numbers of the codes of `root`, row-major.
-    pub(super) fn run(&self, run: &mut Run, root: ValueId) -> Option<Tensor> {
-        let coded = run.coded(root);
-        if coded.shape.len() < self.rank {
-            return None;
-        }
-        let turned = coded.ordered(Order::Rows, &mut run.buffers);
-        let x = turned.as_ref().unwrap_or(&coded);
-        let length = x.len();
-        let inner = self.line.map_or(Some(1), |line| line.inner(x))?;
-        let mut out = vec![0f32; length];
-        match &x.buffer {
-            Buffer::Bytes(codes) if self.line.is_some() => {
-                map_lines_to_reals(&self.numbers, inner, &codes[..length], &mut out);
-            }
-            Buffer::Bytes(codes) => {
-                let table: &[f32; 256] = self.numbers[..].try_into().ok()?;
-                map_to(table, &codes[..length], &mut out);
-            }
-            Buffer::Words(codes) => map_words(&self.numbers, &codes[..length], &mut out),
-        }
-        let tensor = Tensor::new(&x.shape, out).ok();
-        turned.into_iter().for_each(|turned| turned.recycle(&mut run.buffers));
-        tensor
-    }
-}
-
 /// The dimensions that constants of these nodes have at most, at least 1: a scalar may become a vector.
-fn rank(run: &Run, nodes: &[usize]) -> usize {
+pub(super) fn rank(run: &Run, nodes: &[usize]) -> usize {
     let inputs = nodes.iter().flat_map(|&i| run.plan.graph.nodes[i].inputs.iter().flatten());
     let constants = inputs.filter_map(|&id| run.plan.constants.known(id));
     constants.map(Tensor::rank).max().unwrap_or(0).max(1)

@@ -124,7 +124,7 @@ impl Growing {
 }
 
 /// What the steps of a fused run are, after a plain run that has the same results.
-fn forms(growing: &Growing, x: &Tensor) -> Vec<&'static str> {
+pub(super) fn forms(growing: &Growing, x: &Tensor) -> Vec<&'static str> {
     let plain = plan(&growing.graph, Options::default());
     let fused = plan(&growing.graph, Options { fused: true, ..Options::default() });
     let (want, got) = (run(&plain, x).unwrap(), run(&fused, x).unwrap());
@@ -147,7 +147,7 @@ fn between(then: impl Fn(&mut Growing, ValueId) -> ValueId) -> Growing {
     growing
 }
 
-fn image() -> Tensor {
+pub(super) fn image() -> Tensor {
     let numbers = (0..2 * 3 * 6 * 6).map(|i| ((i * 37 % 101) as f32 - 50.0) / 25.0);
     Tensor::new(&[2, 3, 6, 6], numbers.collect()).unwrap()
 }

@@ -14,7 +14,7 @@ impl Growing {
             } else {
                 vec![]
             };
-            x = match self.random.below(9) {
+            x = match self.random.below(10) {
                 0 | 1 => self.node(("", "Relu"), &[x], &[]),
                 2 => {
                     let bounds = [-0.3f32, 0.9].map(|bound| self.constant(Tensor::scalar(bound)));
@@ -33,6 +33,7 @@ impl Growing {
                     let factor = self.constant(Tensor::scalar(factor));
                     self.node(("", "Mul"), &[factor, x], &[])
                 }
+                8 => self.node(("", "HardSwish"), &[x], &[]),
                 _ => {
                     let values = self.random.reals(channel.iter().product());
                     let c = self.constant(Tensor::new(&channel, values).unwrap());

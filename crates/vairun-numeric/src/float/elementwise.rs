@@ -86,6 +86,14 @@ pub enum Unary {
     },
 }
 
+impl Unary {
+    /// Whether it takes a few operations for each number, and no series.
+    pub(crate) fn is_short(self) -> bool {
+        use Unary::{Elu, Erf, Exp, Gelu, Sigmoid, Swish, Tanh};
+        !matches!(self, Elu { .. } | Erf | Exp | Gelu | Sigmoid | Swish { .. } | Tanh)
+    }
+}
+
 /// What stands beside a slice of numbers.
 #[derive(Clone, Copy, Debug)]
 pub enum Other<'a> {

@@ -17,6 +17,7 @@ mod dispatch;
 mod doubles;
 mod elementwise;
 mod finish;
+mod formula;
 mod isa;
 #[cfg(target_arch = "x86_64")]
 mod kind;
@@ -47,6 +48,7 @@ mod wide_tests;
 pub use depthwise::Depthwise;
 pub use elementwise::{Binary, Grid, Operation, Stored, map_bytes, map_to, map_words, quantize};
 pub use finish::{Finish, Output};
+pub use formula::{Formula, Term};
 pub use isa::Isa;
 pub use lines::{map_lines, map_lines_to_reals, map_lines_to_words};
 pub use mean::{

@@ -13,6 +13,7 @@
 use vairun_numeric::float::{Binary, Unary};
 use vairun_tensor::{DType, Tensor};
 
+use crate::arithmetic::Arithmetic;
 use crate::attrs::Attrs;
 use crate::common::dispatch::{with_float, with_integer, with_number};
 use crate::common::number::Number;
@@ -48,11 +49,14 @@ macro_rules! operators {
 
         struct $name(Alignment);
 
+        impl $name {
+            const KERNEL: Option<Binary> = [$(Some(Binary::$kernel),)? None][0];
+        }
+
         impl Operator for $name {
             fn run(&self, mut inputs: Inputs, _: &mut dyn Context) -> Result<Outputs, OpError> {
                 let (a, b) = self.0.take(&mut inputs)?;
-                let kernel = [$(Binary::$kernel)?].first().copied();
-                one($with!(a.dtype(), "A", T => float32::combine::<T>(kernel, a, b, $f))?)
+                one($with!(a.dtype(), "A", T => float32::combine::<T>($name::KERNEL, a, b, $f))?)
             }
 
             fn output_dtypes(
@@ -60,6 +64,10 @@ macro_rules! operators {
                 inputs: &[Option<DType>],
             ) -> Result<Vec<Option<DType>>, OpError> {
                 Ok(vec![$types.check_same(inputs, 0)?])
+            }
+
+            fn arithmetic(&self, _: &Inputs) -> Option<Arithmetic> {
+                Self::KERNEL.map(Arithmetic::Binary)
             }
         }
     )*};
@@ -93,6 +101,10 @@ impl Operator for Div {
             refuse_zeros::<T>(&b)?;
             float32::combine::<T>(Some(Binary::Divide), a, b, Number::div)
         })?)
+    }
+
+    fn arithmetic(&self, _: &Inputs) -> Option<Arithmetic> {
+        Some(Arithmetic::Binary(Binary::Divide))
     }
 
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
@@ -224,6 +236,10 @@ impl Operator for PRelu {
         })?)
     }
 
+    fn arithmetic(&self, _: &Inputs) -> Option<Arithmetic> {
+        Some(Arithmetic::Binary(Binary::Slope))
+    }
+
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
         Ok(vec![NUMBERS.check_same(inputs, 0)?])
     }
@@ -254,6 +270,11 @@ impl Operator for Pow {
             DType::I64 => power::<i64>(x, y),
             _ => with_float!(x.dtype(), "X", T => power::<T>(x, y)),
         }?)
+    }
+
+    fn arithmetic(&self, parameters: &Inputs) -> Option<Arithmetic> {
+        let exponent = single(parameters.value(1)?.as_tensor().ok()?).ok()??;
+        (exponent == 2.0).then_some(Arithmetic::Unary(Unary::Square))
     }
 
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {

@@ -17,6 +17,7 @@
 use vairun_numeric::float::Unary;
 use vairun_tensor::{DType, Tensor};
 
+use crate::arithmetic::Arithmetic;
 use crate::attrs::Attrs;
 use crate::common::dispatch::with_number;
 use crate::common::number::Number;
@@ -73,6 +74,20 @@ impl Operator for Clip {
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
         Ok(vec![NUMBERS.check_same(inputs, 0)?])
     }
+
+    fn arithmetic(&self, parameters: &Inputs) -> Option<Arithmetic> {
+        let [low, high] = match self.bounds {
+            Some(bounds) => bounds,
+            None => {
+                let bound = |index| {
+                    let bound = parameters.optional(index).ok()?;
+                    bound.map_or(Some(None), |bound| bound.as_scalar::<f32>().copied().map(Some))
+                };
+                [bound(1)?, bound(2)?]
+            }
+        };
+        Some(Arithmetic::Unary(unary(low, high)))
+    }
 }
 
 fn bound<T: Number>(
@@ -89,15 +104,20 @@ fn bound<T: Number>(
 fn clip<T: Number>(x: Tensor, low: Option<T>, high: Option<T>) -> Result<Tensor, OpError> {
     let above = |x: T, low: T| if x < low { low } else { x };
     let below = |x: T, high: T| if x > high { high } else { x };
-    let wide = |bound: Option<T>, or: f32| bound.map_or(or, |bound| bound.to_f64() as f32);
-    let (least, most) = (wide(low, f32::NEG_INFINITY), wide(high, f32::INFINITY));
-    let kernel = Some(Unary::Clip { low: least, high: most });
+    let wide = |bound: T| bound.to_f64() as f32;
+    let kernel = Some(unary(low.map(wide), high.map(wide)));
     match (low, high) {
         (Some(low), Some(high)) => float32::map(kernel, x, |x| below(above(x, low), high)),
         (Some(low), None) => float32::map(kernel, x, |x| above(x, low)),
         (None, Some(high)) => float32::map(kernel, x, |x| below(x, high)),
         (None, None) => Ok(x),
     }
+}
+
+/// The kernel for float32: infinite bounds bound nothing.
+fn unary(low: Option<f32>, high: Option<f32>) -> Unary {
+    let (low, high) = (low.unwrap_or(f32::NEG_INFINITY), high.unwrap_or(f32::INFINITY));
+    Unary::Clip { low, high }
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@
 
 use vairun_numeric::float::{Binary, Unary};
 
+use crate::arithmetic::Arithmetic;
 use crate::common::dispatch::with_float;
 use crate::common::number::Number;
 use crate::common::prelude::*;
@@ -101,6 +102,11 @@ impl Operator for Gelu {
 
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> DTypes {
         Ok(vec![FLOATS.check_same(inputs, 0)?])
+    }
+
+    fn arithmetic(&self, parameters: &Inputs) -> Option<Arithmetic> {
+        let alone = parameters.len() == 1;
+        self.0.kernel().filter(|_| alone).map(Arithmetic::Unary)
     }
 }
 

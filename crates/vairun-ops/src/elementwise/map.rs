@@ -3,6 +3,7 @@
 use vairun_numeric::float::Unary;
 use vairun_tensor::{DType, Element, Tensor};
 
+use crate::arithmetic::Arithmetic;
 use crate::attrs::Attrs;
 use crate::common::dispatch::with_float;
 use crate::common::number::Real;
@@ -51,6 +52,10 @@ impl<F: RealFunction> Operator for MapReal<F> {
 
     fn output_dtypes(&self, inputs: &[Option<DType>]) -> Result<Vec<Option<DType>>, OpError> {
         Ok(vec![FLOATS.check(inputs, 0, "X")?])
+    }
+
+    fn arithmetic(&self, _: &Inputs) -> Option<Arithmetic> {
+        self.0.kernel().map(Arithmetic::Unary)
     }
 }
 

@@ -12,6 +12,7 @@
 use vairun_numeric::float::Unary;
 use vairun_tensor::DType;
 
+use crate::arithmetic::Arithmetic;
 use crate::attrs::Attrs;
 use crate::common::dispatch::{with_integer, with_number};
 use crate::common::number::Number;
@@ -47,11 +48,14 @@ macro_rules! functions {
 
         struct $name;
 
+        impl $name {
+            const KERNEL: Option<Unary> = [$(Some(Unary::$kernel),)? None][0];
+        }
+
         impl Operator for $name {
             fn run(&self, mut inputs: Inputs, _: &mut dyn Context) -> Result<Outputs, OpError> {
                 let x = inputs.take(0, "X")?;
-                let kernel = [$(Unary::$kernel)?].first().copied();
-                one($with!(x.dtype(), "X", T => float32::map::<T>(kernel, x, $f))?)
+                one($with!(x.dtype(), "X", T => float32::map::<T>($name::KERNEL, x, $f))?)
             }
 
             fn output_dtypes(
@@ -59,6 +63,10 @@ macro_rules! functions {
                 inputs: &[Option<DType>],
             ) -> Result<Vec<Option<DType>>, OpError> {
                 Ok(vec![$types.check(inputs, 0, "X")?])
+            }
+
+            fn arithmetic(&self, _: &Inputs) -> Option<Arithmetic> {
+                Self::KERNEL.map(Arithmetic::Unary)
             }
         }
     )*};

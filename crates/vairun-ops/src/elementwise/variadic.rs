@@ -12,6 +12,7 @@
 use vairun_numeric::float::Binary;
 use vairun_tensor::{DType, Tensor};
 
+use crate::arithmetic::Arithmetic;
 use crate::common::dispatch::{with_float, with_number};
 use crate::common::number::Number;
 use crate::common::types::{FLOATS, NUMBERS};
@@ -23,7 +24,7 @@ use crate::error::OpError;
 use crate::operator::{Context, Inputs, Operator, Outputs};
 
 macro_rules! operators {
-    ($($id:ident $name:ident $summary:literal $types:ident $with:ident, $f:expr, $kernel:ident, $finish:expr;)*) => {$(
+    ($($id:ident $name:ident $summary:literal $types:ident $with:ident, $f:expr, $kernel:ident $(, then $finish:ident)?;)*) => {$(
         #[doc = concat!("`", stringify!($name), "`.")]
         pub static $id: OpDef = OpDef {
             names: &[("", stringify!($name))],
@@ -53,8 +54,8 @@ macro_rules! operators {
                         self.check(&total, &next, index)?;
                         total = float32::combine::<T>(Some(Binary::$kernel), total, next, $f)?;
                     }
-                    let finish: fn(Tensor, usize) -> Result<Tensor, OpError> = $finish;
-                    finish(total, count)
+                    $(let total = $finish(total, count)?;)?
+                    Ok::<_, OpError>(total)
                 })?;
                 one(total.without_dequantized())
             }
@@ -64,6 +65,11 @@ macro_rules! operators {
                 inputs: &[Option<DType>],
             ) -> Result<Vec<Option<DType>>, OpError> {
                 Ok(vec![$types.check_same(inputs, 0)?])
+            }
+
+            fn arithmetic(&self, parameters: &Inputs) -> Option<Arithmetic> {
+                let alone = [$(stringify!($finish),)? ""][0].is_empty() && parameters.len() == 2;
+                alone.then_some(Arithmetic::Binary(Binary::$kernel))
             }
         }
 
@@ -83,10 +89,10 @@ macro_rules! operators {
 }
 
 operators! {
-    MAX Max "the largest of the tensors' elements" NUMBERS with_number, Number::larger, Larger, |x, _| Ok(x);
-    MIN Min "the smallest of the tensors' elements" NUMBERS with_number, Number::smaller, Smaller, |x, _| Ok(x);
-    SUM Sum "the sum of the tensors" FLOATS with_float, Number::add, Add, |x, _| Ok(x);
-    MEAN Mean "the mean of the tensors" FLOATS with_float, Number::add, Add, mean;
+    MAX Max "the largest of the tensors' elements" NUMBERS with_number, Number::larger, Larger;
+    MIN Min "the smallest of the tensors' elements" NUMBERS with_number, Number::smaller, Smaller;
+    SUM Sum "the sum of the tensors" FLOATS with_float, Number::add, Add;
+    MEAN Mean "the mean of the tensors" FLOATS with_float, Number::add, Add, then mean;
 }
 
 fn mean(sum: Tensor, count: usize) -> Result<Tensor, OpError> {
