@@ -190,11 +190,12 @@ impl Depthwise {
             return;
         }
         for (i, out) in out.chunks_exact_mut(output).enumerate() {
-            let x = &x[i * input..][..input];
+            let (x, behind) = x[i * input..].split_at(input);
             #[cfg(target_arch = "x86_64")]
             {
                 let stride = self.channels * size_of::<X>();
-                let image = Image { start: x.as_ptr() as usize, stride, bytes: size_of_val(x) };
+                let (bytes, behind) = (size_of_val(x), size_of_val(behind));
+                let image = Image { start: x.as_ptr() as usize, stride, bytes, behind };
                 let stride = self.channels * size_of::<T>();
                 let target =
                     Target { start: out.as_mut_ptr().cast(), stride, channels: self.channels };

@@ -190,15 +190,32 @@ impl Binary {
             let tasks = out.par_chunks_mut(TASK).zip(a.par_chunks(TASK)).zip(b.par_chunks(TASK));
             tasks.for_each(|((out, a), b)| Row { binary: self, a, b, out }.on(isa));
         } else {
+            let mut room = [B::default(); ROW];
+            let b = repeated(b, &mut room);
+            let row = |(out, a): (&mut [C], &[A])| {
+                Row { binary: self, a, b: &b[..a.len()], out }.on(isa);
+            };
             if alone(a.len()) {
-                let rows = out.chunks_mut(b.len()).zip(a.chunks(b.len()));
-                return rows.for_each(|(out, a)| Row { binary: self, a, b, out }.on(isa));
+                return out.chunks_mut(b.len()).zip(a.chunks(b.len())).for_each(row);
             }
             let rows = out.par_chunks_mut(b.len()).zip(a.par_chunks(b.len()));
-            let tasks = rows.with_min_len(TASK.div_ceil(b.len()));
-            tasks.for_each(|(out, a)| Row { binary: self, a, b, out }.on(isa));
+            rows.with_min_len(TASK.div_ceil(b.len())).for_each(row);
         }
     }
+}
+
+/// Elements that a short row is repeated to at most, so that little is left beside whole vectors.
+const ROW: usize = 512;
+
+/// A row as often as there is room for it whole, or itself.
+fn repeated<'a, B: Copy>(row: &'a [B], room: &'a mut [B; ROW]) -> &'a [B] {
+    if 2 * row.len() > ROW {
+        return row;
+    }
+    let rows = room.chunks_exact_mut(row.len());
+    let length = rows.len() * row.len();
+    rows.for_each(|room| room.copy_from_slice(row));
+    &room[..length]
 }
 
 /// `out = narrow(x)` on real numbers.

@@ -192,7 +192,8 @@ impl Product {
             "x holds its pixels and 4 bytes more"
         );
         assert!(out_stride >= self.out_channels(), "a pixel holds the channels of the result");
-        let x = Image { start: x as usize, stride, bytes: self.rows.input * stride };
+        let bytes = self.rows.input * stride;
+        let x = Image { start: x as usize, stride, bytes, behind: 4 };
         let sizes = (out_stride, batch);
         match (out, finish.output()) {
             (Written::U8(out), Output::Codes8(_)) => self.spread(finish, x, out, sizes),
@@ -315,4 +316,6 @@ pub(super) struct Image {
     /// Bytes from one pixel to the next.
     pub(super) stride: usize,
     pub(super) bytes: usize,
+    /// Bytes that are readable behind them.
+    pub(super) behind: usize,
 }

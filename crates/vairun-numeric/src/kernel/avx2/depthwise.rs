@@ -132,6 +132,7 @@ impl Packed {
     unsafe fn point(&self, scratch: &mut Scratch, x: Image, table: &[u32], taps: usize) {
         let inside = inside(table);
         let bytes = self.channels * self.element.bytes();
+        let beyond = (self.channels.next_multiple_of(LANES) - self.channels) * self.element.bytes();
         let start = (x.start + inside.start * bytes) as *const u8;
         // SAFETY: these pixels are of x.
         let words = unsafe {
@@ -140,7 +141,7 @@ impl Packed {
                     std::slice::from_raw_parts(start, inside.len() * bytes),
                     &mut scratch.words,
                 ),
-                Element::Word if !self.channels.is_multiple_of(LANES) => {
+                Element::Word if beyond > x.behind => {
                     let words = inside.len() * self.channels;
                     scratch.words.clear();
                     scratch
@@ -151,7 +152,7 @@ impl Packed {
                 Element::Word => {}
             }
             match self.element {
-                Element::Word if self.channels.is_multiple_of(LANES) => start.cast(),
+                Element::Word if beyond <= x.behind => start.cast(),
                 _ => scratch.words.as_ptr(),
             }
         };

@@ -199,8 +199,8 @@ fn write<C: Stored>(codes: [__m256i; 2], out: &mut [C]) {
 
 /// As [`crate::kernel::map_bytes`], one task of it.
 ///
-/// `vpshufb` looks sixteen entries up. Sixteen tables follow one another: code `c` takes entry `c - 16 i` of table `i`
-/// where that lies within it, and 0 elsewhere, for the byte is then negative.
+/// `vpshufb` looks up the lower four bits of a code in each sixteenth of the table; its upper bits choose among the
+/// sixteen results, one bit after the other.
 ///
 /// # Safety
 /// The CPU has AVX2.
@@ -215,17 +215,27 @@ pub(in crate::kernel) unsafe fn map_bytes(table: &[u8; 256], x: &[u8], out: &mut
     for (x, out) in whole.iter().zip(out.chunks_exact_mut(32)) {
         // SAFETY: 32 bytes each.
         unsafe {
-            let mut codes = _mm256_loadu_si256(x.as_ptr().cast());
-            let mut values = _mm256_setzero_si256();
-            for part in parts {
-                // 112 added with saturation: from 16 on the uppermost bit is set, below the lower four are the code.
-                let index = _mm256_adds_epu8(codes, _mm256_set1_epi8(112));
-                values = _mm256_or_si256(values, _mm256_shuffle_epi8(part, index));
-                codes = _mm256_sub_epi8(codes, _mm256_set1_epi8(16));
-            }
-            _mm256_storeu_si256(out.as_mut_ptr().cast(), values);
+            let codes = _mm256_loadu_si256(x.as_ptr().cast());
+            _mm256_storeu_si256(out.as_mut_ptr().cast(), looked_up(&parts, codes));
         }
     }
     let done = 32 * whole.len();
     out[done..].iter_mut().zip(rest).for_each(|(out, &x)| *out = table[usize::from(x)]);
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn looked_up(parts: &[__m256i; 16], codes: __m256i) -> __m256i {
+    let index = _mm256_and_si256(codes, _mm256_set1_epi8(15));
+    // The bit that chooses is the uppermost of a byte; what is shifted in from the next byte stands below it.
+    let fourth = _mm256_slli_epi16::<3>(codes);
+    let fifth = _mm256_slli_epi16::<2>(codes);
+    let sixth = _mm256_slli_epi16::<1>(codes);
+    let two = |i: usize| {
+        let values = [parts[i], parts[i + 1]].map(|part| _mm256_shuffle_epi8(part, index));
+        _mm256_blendv_epi8(values[0], values[1], fourth)
+    };
+    let four = |i: usize| _mm256_blendv_epi8(two(i), two(i + 2), fifth);
+    let eight = |i: usize| _mm256_blendv_epi8(four(i), four(i + 4), sixth);
+    _mm256_blendv_epi8(eight(0), eight(8), codes)
 }

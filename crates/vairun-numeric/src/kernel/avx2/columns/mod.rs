@@ -139,7 +139,8 @@ impl Packed {
         let places = &self.places[first.places..last.places + self.rows(last)];
         let mut start = x.start as *const u8;
         let pixel = self.channels * self.element.bytes();
-        if !self.channels.is_multiple_of(LANES) {
+        let beyond = self.channels.next_multiple_of(LANES) - self.channels;
+        if beyond * self.element.bytes() > x.behind {
             let inside = inside(places);
             let before = inside.start * pixel;
             // SAFETY: these pixels are of x.
