@@ -76,10 +76,15 @@ impl Product {
         let Some(tail) = Tail::new(run, slot, &quantizer, (&shape, order))? else {
             return Ok(None);
         };
-        let output = tail.output(slot.storage);
+        let sloped = tail.sloped(run.plan, (&shape, order));
+        let output = sloped.as_ref().map_or(&tail, |(_, after)| after).output(slot.storage);
         // A shape that does not fit is the plain form's to tell.
         let Ok(Some(packed)) = exact.pack(input, &w, bias.as_ref(), output, run.isa()) else {
             return Ok(None);
+        };
+        let (packed, tail) = match sloped {
+            Some((slopes, after)) => (packed.sloped(&slopes), after),
+            None => (packed, tail),
         };
         let told = matches!(tail, Tail::Functions(..)) || packed.largest() < quantizer.below;
         Ok(told.then_some(Self { packed, tail, quantizer, order }))

@@ -1,6 +1,7 @@
 use vairun_graph::ValueId;
+use vairun_numeric::float::{Binary, Unary};
 use vairun_numeric::kernel::{Narrow, Output, Stored, quantize};
-use vairun_ops::{Inputs, NoBodies, Quantizer};
+use vairun_ops::{Arithmetic, Inputs, NoBodies, Quantizer};
 use vairun_tensor::{Tensor, Value};
 
 use super::buffers::{Buffers, Pooled};
@@ -53,6 +54,19 @@ impl Tail {
         let functions = between.iter().map(|&i| Function::new(run.plan, i, shape, order));
         let functions: Option<Vec<_>> = functions.collect::<Result<_, Stop>>()?;
         Ok(functions.map(|functions| Self::Functions(functions, narrow)))
+    }
+
+    /// Where the numbers below 0 are multiplied and nothing else happens before the quantizer: the factor of each channel,
+    /// and what is left.
+    pub(super) fn sloped(
+        &self,
+        plan: &Plan,
+        (shape, order): (&[usize], Order),
+    ) -> Option<(Vec<f32>, Self)> {
+        let Self::Functions(functions, narrow) = self else { return None };
+        let [function] = &functions[..] else { return None };
+        let channel = if order == Order::ChannelsLast { 1 } else { shape.len() - 1 };
+        Some((function.slopes(plan, shape[channel])?, Self::Narrow(*narrow)))
     }
 
     /// What a kernel writes before the tail.
@@ -164,6 +178,28 @@ impl Function {
             others.push(Some(laid.into()));
         }
         Ok(Some(Self { node, place, others }))
+    }
+
+    /// What a number below 0 is multiplied with, for each of so many channels, where nothing else happens to it.
+    fn slopes(&self, plan: &Plan, channels: usize) -> Option<Vec<f32>> {
+        let Kernel::Each(operator) = &plan.steps[self.node].kernel else { return None };
+        let node = &plan.graph.nodes[self.node];
+        let slopes = match operator.arithmetic(&plan.parameters(node))? {
+            Arithmetic::Unary(Unary::LeakyRelu { alpha }) => vec![alpha],
+            Arithmetic::Binary(Binary::Slope) if self.place == 0 => {
+                let slopes = self.others[1].as_ref()?.as_tensor().ok()?;
+                let (_, before) = slopes.shape().split_last().unwrap_or((&1, &[]));
+                let along = before.iter().all(|&d| d == 1);
+                slopes.as_slice().ok().filter(|_| along)?.to_vec()
+            }
+            _ => return None,
+        };
+        let finite = slopes.iter().all(|slope| slope.is_finite());
+        match slopes.len() {
+            1 => Some(vec![slopes[0]; channels]),
+            n => (n == channels).then_some(slopes),
+        }
+        .filter(|_| finite)
     }
 
     fn apply(&self, plan: &Plan, numbers: Tensor) -> Result<Tensor, Stop> {

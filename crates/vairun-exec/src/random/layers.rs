@@ -24,7 +24,10 @@ impl Growing {
                 4 => self.node(("", "HardSigmoid"), &[x], &[]),
                 5 => self.node(("", "Sigmoid"), &[x], &[]),
                 6 if shape.len() > 2 => {
-                    let slopes = self.random.reals(shape[1]);
+                    let mut slopes = self.random.reals(shape[1]);
+                    if self.random.below(10) == 0 {
+                        slopes[0] = self.random.pick(&[f32::NAN, f32::INFINITY, 3e38]);
+                    }
                     let slopes = self.constant(Tensor::new(&channel, slopes).unwrap());
                     self.node(("", "PRelu"), &[x, slopes], &[])
                 }

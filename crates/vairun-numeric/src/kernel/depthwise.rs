@@ -125,6 +125,12 @@ impl Depthwise {
         })
     }
 
+    /// The same with [`Finish::sloped`].
+    #[must_use]
+    pub fn sloped(self, slopes: Vec<f32>) -> Self {
+        Self { finish: self.finish.sloped(slopes), ..self }
+    }
+
     /// Pixels of one image of the result.
     pub fn pixels(&self) -> usize {
         self.rows.pixels()

@@ -3,13 +3,14 @@ use super::narrow::Narrow;
 use super::product::Written;
 
 /// What a product becomes: `f32(sum + add) · scale (+ bias)`, then perhaps a code; with [`Finish::widened`]
-/// `f32((sum + add) · factor + term) · scale (+ bias)`.
+/// `f32((sum + add) · factor + term) · scale (+ bias)`; with [`Finish::sloped`] what is below 0 times a slope.
 #[derive(Clone, Debug)]
 pub struct Finish {
     /// For each output channel, and as many as fill a vector behind them.
     add: Vec<i32>,
     scale: Vec<f32>,
     bias: Option<Vec<f32>>,
+    slopes: Option<Vec<f32>>,
     wide: Option<Wide>,
     /// `scale / step` of a quantizer to 8 bits, where that alone gives the code; see [`Finish::merged`].
     merged: Option<Vec<f32>>,
@@ -63,7 +64,7 @@ impl Finish {
             bias
         });
         let merged = bias.is_none().then(|| Self::merged(&scale, output)).flatten();
-        Self { add, scale, bias, wide: None, merged, fixed: false, output }
+        Self { add, scale, bias, slopes: None, wide: None, merged, fixed: false, output }
     }
 
     /// Of codes whose zero is `zero` in this run: `weights` are the sums of the weights of each channel, `scales` one for
@@ -93,6 +94,14 @@ impl Finish {
         self.wide = Some(Wide { factors, terms });
         self.merged = None;
         self
+    }
+
+    /// With a slope for each channel: a number `x` below 0 becomes `x · slope`, as LeakyRelu and PRelu make it.
+    #[must_use]
+    pub fn sloped(self, mut slopes: Vec<f32>) -> Self {
+        assert_eq!(slopes.len(), self.channels(), "one slope for each channel");
+        slopes.resize(self.add.len(), 0.0);
+        Self { slopes: Some(slopes), merged: None, fixed: false, ..self }
     }
 
     /// With what is known of the sums before `add`: the largest magnitude of those of each channel.
@@ -174,6 +183,7 @@ impl Finish {
             add: &self.add[first..],
             scale: &self.scale[first..],
             bias: self.bias.as_ref().map(|bias| &bias[first..]),
+            slopes: self.slopes.as_ref().map(|slopes| &slopes[first..]),
             wide: self.wide.as_ref().map(|wide| (&wide.factors[first..], &wide.terms[first..])),
             merged: self.merged.as_ref().map(|merged| &merged[first..]),
             fixed: self.fixed,
@@ -188,6 +198,7 @@ pub(super) struct Part<'a> {
     pub(super) add: &'a [i32],
     pub(super) scale: &'a [f32],
     pub(super) bias: Option<&'a [f32]>,
+    pub(super) slopes: Option<&'a [f32]>,
     /// Factors and terms.
     pub(super) wide: Option<(&'a [f64], &'a [f64])>,
     pub(super) merged: Option<&'a [f32]>,
@@ -217,9 +228,13 @@ impl Part<'_> {
     #[inline(always)]
     fn scaled(&self, c: usize, number: f32) -> f32 {
         let product = number * self.scale[c];
-        match self.bias {
+        let real = match self.bias {
             Some(bias) => product + bias[c],
             None => product,
+        };
+        match self.slopes {
+            Some(slopes) if real < 0.0 => real * slopes[c],
+            _ => real,
         }
     }
 }

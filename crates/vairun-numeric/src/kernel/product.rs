@@ -123,6 +123,12 @@ impl Product {
         }
     }
 
+    /// The same with [`Finish::sloped`].
+    #[must_use]
+    pub fn sloped(self, slopes: Vec<f32>) -> Self {
+        Self { finish: self.finish.sloped(slopes), ..self }
+    }
+
     /// The same weights for a matrix x of so many rows; `None` where this is no matrix product, or they are too many.
     pub fn of_rows(&self, rows: usize) -> Option<Self> {
         let matrix = self.rows.taps == 1 && self.rows.input == self.rows.pixels();

@@ -26,6 +26,12 @@ impl Split {
         Self { parts, digits, finish, isa }
     }
 
+    /// The same with [`Finish::sloped`].
+    #[must_use]
+    pub fn sloped(self, slopes: Vec<f32>) -> Self {
+        Self { finish: self.finish.sloped(slopes), ..self }
+    }
+
     /// Digit `i` of a weight: from -128 to 127, the last one what is left.
     pub fn digit(w: i16, i: usize, digits: usize) -> i16 {
         let low = i16::from(w as i8);

@@ -70,6 +70,19 @@ impl Packed {
         self.largest
     }
 
+    /// With a slope for each output channel: a number `x` below 0 becomes `x · slope` before it is a code.
+    #[must_use]
+    pub fn sloped(self, slopes: &[f32]) -> Self {
+        let steepest = slopes.iter().fold(1f32, |most, slope| most.max(slope.abs()));
+        let slopes = slopes.to_vec();
+        let kernel = match self.kernel {
+            Kernel::Product(product) => Kernel::Product(product.sloped(slopes)),
+            Kernel::Split(split) => Kernel::Split(split.sloped(slopes)),
+            Kernel::Depthwise(depthwise) => Kernel::Depthwise(depthwise.sloped(slopes)),
+        };
+        Self { kernel, largest: self.largest * steepest, ..self }
+    }
+
     /// Multiply-accumulates of a run.
     pub fn multiplications(&self) -> usize {
         self.batch

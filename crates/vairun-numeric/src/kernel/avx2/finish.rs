@@ -62,14 +62,26 @@ unsafe fn real(
                 None => _mm256_cvtepi32_ps(sum),
             };
             let product = _mm256_mul_ps(number, scale);
-            then(match part.bias {
+            let real = match part.bias {
                 Some(bias) => _mm256_add_ps(product, _mm256_loadu_ps(bias.as_ptr().add(lane))),
                 None => product,
+            };
+            then(match part.slopes {
+                Some(slopes) => sloped(real, _mm256_loadu_ps(slopes.as_ptr().add(lane))),
+                None => real,
             })
         }
     };
     // SAFETY: as the caller promises.
     unsafe { each(part, target, sums, convert, write) };
+}
+
+/// What is below 0 times its slope.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn sloped(x: __m256, slope: __m256) -> __m256 {
+    let below = _mm256_cmp_ps::<_CMP_LT_OQ>(x, _mm256_setzero_ps());
+    _mm256_blendv_ps(x, _mm256_mul_ps(x, slope), below)
 }
 
 /// `f32(sum · factor + term)` of eight channels, in f64 before the rounding.

@@ -113,19 +113,31 @@ unsafe fn real(
 ) {
     // SAFETY: the parameters are padded by a block; the rest as the caller promises.
     unsafe {
-        match finish.bias {
-            None => {
+        let product = |first: usize, sums| {
+            let scale = _mm512_loadu_ps(finish.scale.as_ptr().add(first));
+            _mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale)
+        };
+        match (finish.bias, finish.slopes) {
+            (None, None) => {
+                let convert = |first: usize, sums| then(product(first, sums));
+                each(finish, target, pixels, sums, convert, write);
+            }
+            (Some(bias), None) => {
                 let convert = |first: usize, sums| {
-                    let scale = _mm512_loadu_ps(finish.scale.as_ptr().add(first));
-                    then(_mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale))
+                    let bias = _mm512_loadu_ps(bias.as_ptr().add(first));
+                    then(_mm512_add_ps(product(first, sums), bias))
                 };
                 each(finish, target, pixels, sums, convert, write);
             }
-            Some(bias) => {
+            (bias, Some(slopes)) => {
                 let convert = |first: usize, sums| {
-                    let scale = _mm512_loadu_ps(finish.scale.as_ptr().add(first));
-                    let bias = _mm512_loadu_ps(bias.as_ptr().add(first));
-                    then(_mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale), bias))
+                    let mut x = product(first, sums);
+                    if let Some(bias) = bias {
+                        x = _mm512_add_ps(x, _mm512_loadu_ps(bias.as_ptr().add(first)));
+                    }
+                    let below = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(x, _mm512_setzero_ps());
+                    let slope = _mm512_loadu_ps(slopes.as_ptr().add(first));
+                    then(_mm512_mask_mul_ps(x, below, x, slope))
                 };
                 each(finish, target, pixels, sums, convert, write);
             }
