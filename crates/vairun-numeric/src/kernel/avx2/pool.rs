@@ -23,8 +23,8 @@ pub(in crate::kernel) unsafe fn largest<T: Stored>(
     out: &mut [T],
 ) {
     let lanes = BYTES / size_of::<T>();
-    let done = match channels < lanes / 2 {
-        // SAFETY: the CPU has AVX2; the channels are fewer than half a register holds.
+    let done = match channels < lanes {
+        // SAFETY: the CPU has AVX2; the channels are fewer than a register holds.
         true => unsafe { beyond(x, rows, taps, channels, out) },
         false => 0,
     };
@@ -57,11 +57,11 @@ pub(in crate::kernel) unsafe fn largest<T: Stored>(
     }
 }
 
-/// The first pixels of few channels, by half a register each: what it holds beyond the channels is written over by the
+/// The first pixels of few channels, by a register each: what it holds beyond the channels is written over by the
 /// next pixel. Ends where something would lie beyond x or the result; gives the number of pixels.
 ///
 /// # Safety
-/// The CPU has AVX2; half a register holds more than the channels.
+/// The CPU has AVX2; a register holds more than the channels.
 #[target_feature(enable = "avx2")]
 unsafe fn beyond<T: Stored>(
     x: &[T],
@@ -70,25 +70,26 @@ unsafe fn beyond<T: Stored>(
     channels: usize,
     out: &mut [T],
 ) -> usize {
-    let half = BYTES / 2 / size_of::<T>();
-    let Some(last) = x.len().checked_sub(half).map(|room| room / channels) else { return 0 };
+    let lanes = BYTES / size_of::<T>();
+    let Some(last) = x.len().checked_sub(lanes).map(|room| room / channels) else { return 0 };
     for (pixel, places) in rows.chunks_exact(taps).enumerate() {
         let fits = |&at: &u32| at == Rows::PADDING || at as usize <= last;
-        if pixel * channels + half > out.len() || !places.iter().all(fits) {
+        if pixel * channels + lanes > out.len() || !places.iter().all(fits) {
             return pixel;
         }
         let mut inside = places.iter().filter(|&&at| at != Rows::PADDING);
-        // SAFETY: half a register lies within x from each of these places on, and within the result from the pixel on.
+        // SAFETY: a register lies within x from each of these places on, and within the result from the pixel on.
         unsafe {
-            let load = |&at: &u32| _mm_loadu_si128(x.as_ptr().add(at as usize * channels).cast());
+            let load =
+                |&at: &u32| _mm256_loadu_si256(x.as_ptr().add(at as usize * channels).cast());
             let mut largest = load(inside.next().expect("a window that touches x"));
             for at in inside {
                 largest = match size_of::<T>() {
-                    1 => _mm_max_epu8(largest, load(at)),
-                    _ => _mm_max_epi16(largest, load(at)),
+                    1 => _mm256_max_epu8(largest, load(at)),
+                    _ => _mm256_max_epi16(largest, load(at)),
                 };
             }
-            _mm_storeu_si128(out.as_mut_ptr().add(pixel * channels).cast(), largest);
+            _mm256_storeu_si256(out.as_mut_ptr().add(pixel * channels).cast(), largest);
         }
     }
     rows.len() / taps
