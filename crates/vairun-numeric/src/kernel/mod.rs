@@ -13,6 +13,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod depthwise;
+mod digits;
 mod dispatch;
 mod doubles;
 mod elementwise;

@@ -7,12 +7,12 @@ use std::cell::RefCell;
 use rayon::prelude::*;
 
 use super::dispatch::{alone, on};
-use super::doubles;
 use super::elementwise::{Stored, quantize};
 use super::finish::Output;
 use super::isa::Isa;
 use super::narrow::Narrow;
 use super::product::{Codes, Written};
+use super::{digits, doubles};
 use crate::vector::Loop;
 
 /// Columns of a block of b.
@@ -23,7 +23,7 @@ pub(super) const COLUMNS: usize = 16;
 pub enum Width {
     /// Words, to sums of 32 bits.
     Words,
-    /// f64, which holds every product and sum exactly.
+    /// f64, which holds every product and sum exactly; with vectors of words, words by digits.
     Doubles,
 }
 
@@ -66,6 +66,7 @@ struct Scratch {
     a: Vec<i16>,
     b: Vec<i16>,
     sums: Vec<i32>,
+    digits: digits::Scratch,
     doubles: doubles::Scratch,
     numbers: Vec<f32>,
 }
@@ -134,8 +135,11 @@ impl Pairs {
         let &Self { m, k, n, zeros, scale, isa, .. } = self;
         if self.width == Width::Doubles {
             scratch.numbers.resize(m * n, 0.0);
-            let out = &mut scratch.numbers;
-            return scratch.doubles.product(isa, (a, b), ([m, k, n], zeros, scale), out);
+            let (out, sizes) = (&mut scratch.numbers, ([m, k, n], zeros, scale));
+            return match sums_of(isa).filter(|_| k <= digits::LONGEST) {
+                Some(sums) => scratch.digits.product((isa, sums), (a, b), sizes, out),
+                None => scratch.doubles.product(isa, (a, b), sizes, out),
+            };
         }
         let (pairs, blocks) = (k.div_ceil(2), n.div_ceil(COLUMNS));
         scratch.a.resize(m * pairs * 2, 0);
@@ -145,15 +149,20 @@ impl Pairs {
         on(isa, Rows { codes: a, zero: zeros[0], terms: k, out: &mut scratch.a });
         on(isa, Blocks { codes: b, zero: zeros[1], columns: n, out: &mut scratch.b });
         let Scratch { a, b, sums, numbers, .. } = scratch;
-        match isa {
-            #[cfg(target_arch = "x86_64")]
-            isa if isa.has_avx2() => {
-                // SAFETY: the CPU has AVX2, as whoever chooses an instruction set has asked it.
-                unsafe { super::avx2::pairs::sums(a, b, pairs, sums) };
-            }
-            _ => plain(a, b, pairs, sums),
-        }
+        sums_of(isa).unwrap_or(plain)(a, b, pairs, sums);
         on(isa, Numbers { sums, width: blocks * COLUMNS, columns: n, scale, out: numbers });
+    }
+}
+
+/// The sums of rows and blocks in vectors, as [`plain`] has them.
+fn sums_of(isa: Isa) -> Option<digits::Sums> {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        isa if isa.has_avx2() => Some(|a, b, pairs, sums| {
+            // SAFETY: the CPU has AVX2, as whoever chooses an instruction set has asked it.
+            unsafe { super::avx2::pairs::sums(a, b, pairs, sums) };
+        }),
+        _ => None,
     }
 }
 
@@ -322,6 +331,26 @@ mod tests {
     fn sums_beyond_32_bits_are_those_of_the_definition() {
         all_forms_give_the_definition(Width::Doubles, 251, [128, 77]);
         all_forms_give_the_definition(Width::Doubles, 32749, [-32768, -32000]);
+    }
+
+    /// More rows and terms than are held at a time, of the largest codes, all of one sign.
+    #[test]
+    fn long_sums_of_the_largest_codes_are_exact() {
+        let (m, k, n) = (50, 1000, 3);
+        let (a, b) = (vec![-32768i16; m * k], vec![32767i16; k * n]);
+        let output = Output::Real;
+        for zeros in [[0, 0], [32767, -32768]] {
+            let term = i64::from(-32768 - zeros[0]) * i64::from(32767 - zeros[1]);
+            let want = (term * k as i64) as f32 * 0.5;
+            for isa in Isa::available() {
+                let width = Width::Doubles;
+                let pairs = Pairs { m, k, n, zeros, scale: 0.5, output, width, isa };
+                let mut numbers = vec![0f32; m * n];
+                let out = Written::F32(&mut numbers);
+                pairs.run(&[(0, 0)], Codes::I16(&a), Codes::I16(&b), out);
+                assert_eq!(numbers, vec![want; m * n], "{isa}");
+            }
+        }
     }
 
     #[test]

@@ -145,7 +145,9 @@ impl Case {
         };
         let (narrow8, narrow16) =
             (narrow(3, 250, self.scale), narrow(-32768, 32767, self.scale / 64.0));
-        let slopes: Option<Vec<f32>> = (self.seed % 3 == 0)
+        let slopes: Option<Vec<f32>> = self
+            .seed
+            .is_multiple_of(3)
             .then(|| (0..g.out_channels).map(|i| 0.7 - i as f32 / 9.0).collect());
         let real = |i: usize| {
             let c = i % g.out_channels;
