@@ -145,7 +145,7 @@ fn largest(bencher: Bencher, channels: usize) {
 }
 
 /// rows, columns
-#[divan::bench(args = [[64, 3136], [3, 50176], [3136, 64]])]
+#[divan::bench(args = [[64, 3136], [3, 50176], [3136, 64], [32, 25600], [32, 25000]])]
 fn transposed(bencher: Bencher, [rows, columns]: [usize; 2]) {
     let (x, mut out) = (bytes(rows * columns), vec![0u8; rows * columns]);
     let run = || transpose(&x, rows, columns, &mut out);

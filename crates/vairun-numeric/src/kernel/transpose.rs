@@ -2,6 +2,9 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
+
 use rayon::prelude::*;
 
 use super::dispatch::alone;
@@ -87,11 +90,23 @@ fn registers<B: Moved, const N: usize>(
     first: usize,
     out: &mut [B],
 ) where
-    [B; N]: Square,
+    [B; N]: Square<B>,
 {
     let end = first + out.len() / rows;
+    assert!(end <= columns && x.len() >= rows * columns, "columns of x");
     for c0 in (first..end).step_by(N) {
         let out = &mut out[(c0 - first) * rows..];
+        if rows >= N && c0 + N <= end {
+            // The last square overlaps the one before.
+            for r0 in (0..rows).step_by(N).map(|r0| r0.min(rows - N)) {
+                // SAFETY: N rows of N elements lie in x from there on, and N columns of as many in the result.
+                unsafe {
+                    let (from, to) = (x.as_ptr().add(r0 * columns + c0), out.as_mut_ptr().add(r0));
+                    <[B; N]>::transpose((from, columns), (to, rows));
+                }
+            }
+            continue;
+        }
         // A register that is longer than what is left of a column writes into the next one. So what is left comes before
         // all that would be written over.
         let short = rows - rows % N;
@@ -104,7 +119,9 @@ fn registers<B: Moved, const N: usize>(
                     None => row[..from.len()].copy_from_slice(from),
                 }
             }
-            Square::transpose(&mut square);
+            let place = square.as_flattened_mut().as_mut_ptr();
+            // SAFETY: the square holds its rows.
+            unsafe { <[B; N]>::transpose((place, N), (place, N)) };
             for (j, column) in square.iter().take(end - c0).enumerate() {
                 let to = &mut out[j * rows + r0..];
                 match to.first_chunk_mut() {
@@ -118,8 +135,12 @@ fn registers<B: Moved, const N: usize>(
 
 /// A row of a square that registers exchange with the columns.
 #[cfg(target_arch = "x86_64")]
-trait Square: Sized {
-    fn transpose<const N: usize>(square: &mut [Self; N]);
+trait Square<B> {
+    /// Writes the rows as columns, each `step` elements from the one before; all are read first.
+    ///
+    /// # Safety
+    /// The places hold them.
+    unsafe fn transpose(from: (*const B, usize), to: (*mut B, usize));
 }
 
 /// Pairs of rows are interleaved until each register holds a column.
@@ -139,26 +160,30 @@ macro_rules! square {
         }
 
         #[cfg(target_arch = "x86_64")]
-        impl Square for [$element; $lanes] {
+        impl Square<$element> for [$element; $lanes] {
             #[inline(always)]
-            fn transpose<const N: usize>(square: &mut [Self; N]) {
-                use std::arch::x86_64::*;
-                // SAFETY: each row is 16 bytes; SSE2 is part of the target.
-                unsafe {
-                    let mut rows: [__m128i; N] =
-                        square.each_ref().map(|row| _mm_loadu_si128(row.as_ptr().cast()));
-                    let mut half = N / 2;
-                    while half > 0 {
-                        let pairs: [__m128i; N] = std::array::from_fn(|i| {
-                            let (a, b) = (rows[i / 2], rows[i / 2 + N / 2]);
-                            if i % 2 == 0 { $low(a, b) } else { $high(a, b) }
-                        });
-                        rows = pairs;
-                        half /= 2;
-                    }
-                    for (row, register) in square.iter_mut().zip(rows) {
-                        _mm_storeu_si128(row.as_mut_ptr().cast(), register);
-                    }
+            unsafe fn transpose(
+                (from, from_step): (*const $element, usize),
+                (to, to_step): (*mut $element, usize),
+            ) {
+                type Registers = [__m128i; $lanes];
+                // SAFETY: as the caller promises; each row is 16 bytes.
+                let row = |i: usize| unsafe { _mm_loadu_si128(from.add(i * from_step).cast()) };
+                let rows: Registers = std::array::from_fn(row);
+                let round = |rows: Registers| -> Registers {
+                    std::array::from_fn(|i| {
+                        let (a, b) = (rows[i / 2], rows[i / 2 + $lanes / 2]);
+                        // SAFETY: SSE2 is part of the target.
+                        unsafe { if i % 2 == 0 { $low(a, b) } else { $high(a, b) } }
+                    })
+                };
+                // Written out: in a loop the registers would go through memory.
+                let rows = round(round(rows));
+                let rows = if $lanes > 4 { round(rows) } else { rows };
+                let rows = if $lanes > 8 { round(rows) } else { rows };
+                for (j, column) in rows.into_iter().enumerate() {
+                    // SAFETY: as the caller promises; each column is 16 bytes.
+                    unsafe { _mm_storeu_si128(to.add(j * to_step).cast(), column) };
                 }
             }
         }
