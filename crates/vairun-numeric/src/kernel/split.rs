@@ -89,6 +89,8 @@ impl<T: Made> Loop for Rows<'_, T> {
             return;
         }
         let pixel = sums.len() / (out.len() / channels);
+        // Slopes have a loop of their own: a choice in the first one keeps it from being vectors.
+        let straight = Part { slopes: None, ..part };
         let mut numbers = vec![0f32; channels];
         let mut totals = vec![0f64; channels];
         for (sums, out) in sums.chunks_exact(pixel).zip(out.chunks_exact_mut(channels)) {
@@ -102,7 +104,10 @@ impl<T: Made> Loop for Rows<'_, T> {
                 }
             }
             for (c, (number, &total)) in numbers.iter_mut().zip(&totals).enumerate() {
-                *number = part.real_of(c, total);
+                *number = straight.real_of(c, total);
+            }
+            for (number, &slope) in numbers.iter_mut().zip(part.slopes.unwrap_or_default()) {
+                *number *= if *number < 0.0 { slope } else { 1.0 };
             }
             T::make(&numbers, part.output, out);
         }

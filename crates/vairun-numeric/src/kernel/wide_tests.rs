@@ -64,35 +64,48 @@ fn a_sum_is_shifted_and_its_fine_bias_added_before_the_only_rounding() {
 fn a_sum_that_leaves_32_bits_is_split_by_channels_and_digits() {
     let x: Vec<i16> = (0..PIXELS * CHANNELS + 4).map(|i| 32_767 - (i * 37 % 251) as i16).collect();
     let w: Vec<i16> = (0..OUT * CHANNELS).map(|i| 16_000 + weights(i)).collect();
-    let scale = |o: usize| 1e-8 * (o + 1) as f32;
+    let scale = |o: usize| if o.is_multiple_of(2) { 1e-8 } else { -1e-8 } * (o + 1) as f32;
+    let slope = |o: usize| 0.7 - o as f32 / 9.0;
     let number = |i: usize| {
         let (pixel, o) = (i / OUT, i % OUT);
         let term = |c: usize| i64::from(x[pixel * CHANNELS + c]) * i64::from(w[o * CHANNELS + c]);
         (0..CHANNELS).map(term).sum::<i64>() as f32 * scale(o)
     };
-    let want = expected(&(0..PIXELS * OUT).map(number).collect::<Vec<_>>());
+    let numbers: Vec<f32> = (0..PIXELS * OUT).map(number).collect();
+    let below = |(i, &x): (usize, &f32)| if x < 0.0 { x * slope(i % OUT) } else { x };
+    let sloped: Vec<f32> = numbers.iter().enumerate().map(below).collect();
+    assert_ne!(numbers, sloped);
+    let wants = [expected(&numbers), expected(&sloped)];
     let ways = [(4, 1), (1, 2), (2, 2)];
     let cases = Isa::available().flat_map(|isa| ways.map(|way| (isa, way)));
     for (isa, (parts, digits)) in cases {
         let width = CHANNELS / parts;
-        let got = outputs(|output, out| {
-            let groups = (0..parts).map(|part| {
-                let digit = |d: usize| {
-                    let part = w.chunks(CHANNELS).flat_map(move |w| &w[width * part..][..width]);
-                    part.map(move |&w| Split::digit(w, d, digits))
+        let got = [false, true].map(|sloped| {
+            outputs(|output, out| {
+                let groups = (0..parts).map(|part| {
+                    let digit = |d: usize| {
+                        let part =
+                            w.chunks(CHANNELS).flat_map(move |w| &w[width * part..][..width]);
+                        part.map(move |&w| Split::digit(w, d, digits))
+                    };
+                    let w: Vec<i16> = (0..digits).flat_map(digit).collect();
+                    Weights::new(Element::Word, digits * OUT, 1, width, &w).unwrap()
+                });
+                let count = parts * digits * OUT;
+                let sums = Finish::new(vec![0; count], vec![1.0; count], None, Output::Sums);
+                let rows = Rows::matrix(PIXELS).unwrap();
+                let product = Product::new(groups.collect(), width, rows, 0, sums, isa);
+                let finish = Finish::new(vec![0; OUT], (0..OUT).map(scale).collect(), None, output);
+                let finish = finish.widened(vec![1.0; OUT], vec![0.0; OUT]);
+                let split = Split::new(product, digits, finish, isa);
+                let split = match sloped {
+                    true => split.sloped((0..OUT).map(slope).collect()),
+                    false => split,
                 };
-                let w: Vec<i16> = (0..digits).flat_map(digit).collect();
-                Weights::new(Element::Word, digits * OUT, 1, width, &w).unwrap()
-            });
-            let count = parts * digits * OUT;
-            let sums = Finish::new(vec![0; count], vec![1.0; count], None, Output::Sums);
-            let rows = Rows::matrix(PIXELS).unwrap();
-            let product = Product::new(groups.collect(), width, rows, 0, sums, isa);
-            let finish = Finish::new(vec![0; OUT], (0..OUT).map(scale).collect(), None, output);
-            let finish = finish.widened(vec![1.0; OUT], vec![0.0; OUT]);
-            Split::new(product, digits, finish, isa).run(Codes::I16(&x), CHANNELS, out, 1);
+                split.run(Codes::I16(&x), CHANNELS, out, 1);
+            })
         });
-        assert_eq!(got, want, "{isa}, {parts} parts, {digits} digits");
+        assert_eq!(got, wants, "{isa}, {parts} parts, {digits} digits");
     }
 }
 
