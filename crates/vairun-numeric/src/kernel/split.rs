@@ -1,4 +1,5 @@
 use super::dispatch::on;
+use super::elementwise::quantize;
 use super::finish::{Finish, Output, Part};
 use super::isa::Isa;
 use super::product::{Codes, Product, Written};
@@ -54,32 +55,40 @@ impl Split {
         let mut sums = vec![0; batch * self.parts.pixels() * self.parts.out_channels()];
         let stride = self.parts.out_channels();
         self.parts.run(x, x_stride, Written::I32(&mut sums), stride, batch);
+        let numbers = |out: &mut [f32]| on(self.isa, self.numbers(&sums, out));
+        let made = || {
+            let mut made = vec![0.0; batch * self.parts.pixels() * self.finish.channels()];
+            numbers(&mut made);
+            made
+        };
         match (out, self.finish.output()) {
-            (Written::U8(out), Output::Codes8(_)) => on(self.isa, self.rows(&sums, out)),
-            (Written::I16(out), Output::Codes16(_)) => on(self.isa, self.rows(&sums, out)),
-            (Written::F32(out), Output::Real) => on(self.isa, self.rows(&sums, out)),
+            (Written::U8(out), Output::Codes8(narrow)) => quantize(self.isa, &narrow, &made(), out),
+            (Written::I16(out), Output::Codes16(narrow)) => {
+                quantize(self.isa, &narrow, &made(), out);
+            }
+            (Written::F32(out), Output::Real) => numbers(out),
             _ => panic!("the output is of the type that is written"),
         }
     }
 
-    fn rows<'a, T>(&'a self, sums: &'a [i32], out: &'a mut [T]) -> Rows<'a, T> {
+    fn numbers<'a>(&'a self, sums: &'a [i32], out: &'a mut [f32]) -> Numbers<'a> {
         let channels = self.finish.channels();
         assert_eq!(out.len() * self.parts.out_channels(), sums.len() * channels, "as planned");
         let digits = self.digits;
-        Rows { sums, channels, digits, part: self.finish.from(0), out }
+        Numbers { sums, channels, digits, part: self.finish.from(0), out }
     }
 }
 
-/// The sums of pixels, `[pixels, parts, digits, channels]`, and what they become.
-struct Rows<'a, T> {
+/// The sums of pixels, `[pixels, parts, digits, channels]`, and the numbers that they become.
+struct Numbers<'a> {
     sums: &'a [i32],
     channels: usize,
     digits: usize,
     part: Part<'a>,
-    out: &'a mut [T],
+    out: &'a mut [f32],
 }
 
-impl<T: Made> Loop for Rows<'_, T> {
+impl Loop for Numbers<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -91,7 +100,6 @@ impl<T: Made> Loop for Rows<'_, T> {
         let pixel = sums.len() / (out.len() / channels);
         // Slopes have a loop of their own: a choice in the first one keeps it from being vectors.
         let straight = Part { slopes: None, ..part };
-        let mut numbers = vec![0f32; channels];
         let mut totals = vec![0f64; channels];
         for (sums, out) in sums.chunks_exact(pixel).zip(out.chunks_exact_mut(channels)) {
             totals.fill(0.0);
@@ -103,40 +111,13 @@ impl<T: Made> Loop for Rows<'_, T> {
                     step *= 256.0;
                 }
             }
-            for (c, (number, &total)) in numbers.iter_mut().zip(&totals).enumerate() {
+            for (c, (number, &total)) in out.iter_mut().zip(&totals).enumerate() {
                 *number = straight.real_of(c, total);
             }
-            for (number, &slope) in numbers.iter_mut().zip(part.slopes.unwrap_or_default()) {
+            for (number, &slope) in out.iter_mut().zip(part.slopes.unwrap_or_default()) {
                 *number *= if *number < 0.0 { slope } else { 1.0 };
             }
-            T::make(&numbers, part.output, out);
         }
-    }
-}
-
-/// What numbers become.
-trait Made: Sized {
-    fn make(numbers: &[f32], output: Output, out: &mut [Self]);
-}
-
-macro_rules! made {
-    ($($code:ty),*) => {$(
-        impl Made for $code {
-            #[inline(always)]
-            fn make(numbers: &[f32], output: Output, out: &mut [Self]) {
-                if let Output::Codes8(narrow) | Output::Codes16(narrow) = output {
-                    narrow.each::<$code>(numbers.iter().copied(), out);
-                }
-            }
-        }
-    )*};
-}
-made!(u8, i16);
-
-impl Made for f32 {
-    #[inline(always)]
-    fn make(numbers: &[f32], _: Output, out: &mut [Self]) {
-        out.copy_from_slice(numbers);
     }
 }
 
