@@ -1,4 +1,5 @@
 use vairun_numeric::kernel::{Isa, Output};
+use vairun_numeric::resize::Bilinear;
 use vairun_tensor::{DType, Tensor, Value};
 
 use crate::arithmetic::Arithmetic;
@@ -53,6 +54,13 @@ pub trait Operator: Send + Sync {
     /// `parameters` are the node's inputs that are known.
     fn arithmetic(&self, parameters: &Inputs) -> Option<Arithmetic> {
         let _ = parameters;
+        None
+    }
+
+    /// The interpolation, where the operator makes it of each channel of images `[n, c, h, w]` of float32 numbers, of that
+    /// shape. `parameters` are the node's inputs but the first, all that it has.
+    fn bilinear(&self, x: &[usize], parameters: &Inputs) -> Option<Bilinear> {
+        let _ = (x, parameters);
         None
     }
 

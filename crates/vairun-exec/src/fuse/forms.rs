@@ -6,7 +6,7 @@ use super::coded::{Coded, Order};
 use super::moves::Moving;
 use super::roles::{Slot, Source};
 use super::run::{Run, Stop, lock};
-use super::{binary, concat, mean, movement, pair, pool, product, table};
+use super::{binary, concat, mean, movement, pair, pool, product, resize, table};
 
 /// A slot, and the forms that have been prepared to fill it.
 pub(super) struct Filler {
@@ -44,6 +44,7 @@ pub(super) enum Form {
     Move(movement::Move),
     MaxPool(pool::MaxPool),
     Mean(mean::Mean),
+    Resize(resize::Resize),
     Quantize,
     Same,
     Given,
@@ -91,6 +92,7 @@ impl Run<'_> {
             (Form::Move(form), Source::Move { from, .. }) => form.run(self, *from)?,
             (Form::MaxPool(form), Source::MaxPool { from, .. }) => form.run(self, *from)?,
             (Form::Mean(form), Source::Mean { x, .. }) => form.run(self, slot, *x)?,
+            (Form::Resize(form), Source::Resize { x, .. }) => form.run(self, slot, *x)?,
             (Form::Given, Source::Given) => given(self, id)?,
             (Form::Quantize, Source::Quantize { x, quantizer }) => {
                 table::quantize(self, slot, *x, quantizer)?
@@ -125,7 +127,9 @@ impl Run<'_> {
         };
         match &slot.source {
             Source::Quantize { .. } | Source::Table { .. } | Source::Given => Key::default(),
-            Source::Product { x, .. } | Source::Mean { x, .. } => of(&mut [x.slot].into_iter()),
+            Source::Product { x, .. } | Source::Mean { x, .. } | Source::Resize { x, .. } => {
+                of(&mut [x.slot].into_iter())
+            }
             Source::Binary { sides, .. } | Source::Pair { sides, .. } => {
                 of(&mut sides.iter().map(|view| view.slot))
             }
@@ -173,6 +177,9 @@ impl Run<'_> {
             }
             Source::Mean { x, node, averaging, quantizer } => {
                 mean::Mean::prepare(self, slot, *x, *node, (*averaging, quantizer))?.map(Form::Mean)
+            }
+            Source::Resize { x, node, quantizer } => {
+                resize::Resize::prepare(self, slot, *x, *node, quantizer)?.map(Form::Resize)
             }
         };
         Ok(form.unwrap_or(Form::Plain))

@@ -28,6 +28,7 @@ mod pair;
 mod pool;
 mod product;
 mod requantized;
+mod resize;
 mod roles;
 mod run;
 mod scaled;

@@ -83,6 +83,8 @@ pub(super) enum Source {
     Concat { parts: Vec<View>, node: usize, results: Option<Vec<Tensor>> },
     /// The means of windows, then perhaps functions of each number, then a quantizer.
     Mean { x: View, node: usize, averaging: Averaging, quantizer: Quantizer },
+    /// Images interpolated linearly, then perhaps functions of each number, then a quantizer.
+    Resize { x: View, node: usize, quantizer: Quantizer },
     /// The codes of another slot, which mean the same.
     Same { from: ValueId },
     /// Codes in other places, or copies of them, by one move after the other.
@@ -116,6 +118,7 @@ impl Source {
             Self::Binary { .. } => "binary",
             Self::Concat { .. } => "concat",
             Self::Mean { .. } => "mean",
+            Self::Resize { .. } => "resize",
             Self::Same { .. } => "same",
             Self::Move { .. } => "move",
             Self::MaxPool { .. } => "max pool",

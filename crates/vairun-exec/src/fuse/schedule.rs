@@ -155,7 +155,7 @@ fn reads<'a>(roles: &'a Roles, plan: &'a Plan, id: ValueId) -> Box<dyn Iterator<
             }))
         }
         Source::Table { root, .. } => Box::new(std::iter::once(Read::Slot(*root))),
-        Source::Product { x, .. } | Source::Mean { x, .. } => {
+        Source::Product { x, .. } | Source::Mean { x, .. } | Source::Resize { x, .. } => {
             Box::new(std::iter::once(Read::Slot(x.slot)))
         }
         Source::Binary { sides, .. } | Source::Pair { sides, .. } => {

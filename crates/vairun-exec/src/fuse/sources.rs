@@ -162,6 +162,12 @@ impl Roles<'_> {
                 let x = self.view((*x)?).filter(|_| fixed)?;
                 Some(Source::Mean { x, node: i, averaging: Averaging::Exact, quantizer })
             }
+            "Resize" => {
+                let (x, others) = node.inputs.split_first()?;
+                let known = |&id: &ValueId| self.plan.constants.known(id).is_some();
+                let x = self.view((*x)?).filter(|_| others.iter().flatten().all(known))?;
+                Some(Source::Resize { x, node: i, quantizer })
+            }
             _ => None,
         }
     }

@@ -280,6 +280,24 @@ fn means_of_images_by_a_reduction_are_taken_of_codes() {
 }
 
 #[test]
+fn images_are_interpolated_on_codes() {
+    let of = |mode: &str, scales: [f32; 4]| {
+        let growing = between(|growing, x| {
+            let mode = ("mode", Attribute::String(mode.as_bytes().to_vec()));
+            let scales = growing.constant(Tensor::vector(scales.to_vec()));
+            let none = growing.constant(Tensor::vector(Vec::<f32>::new()));
+            growing.node(("", "Resize"), &[x, none, scales], &[mode])
+        });
+        let numbers = (0..8 * 6 * 6).map(|i| ((i * 37 % 101) as f32 - 50.0) / 25.0);
+        forms(&growing, &Tensor::new(&[1, 8, 6, 6], numbers.collect()).unwrap())
+    };
+    assert_eq!(of("linear", [1., 1., 2., 2.]), ["quantize", "resize", "numbers"]);
+    assert_eq!(of("linear", [1., 1., 0.5, 1.]), ["quantize", "resize", "numbers"]);
+    assert!(of("linear", [1., 2., 1., 1.]).contains(&"plain"), "over channels");
+    assert!(of("cubic", [1., 1., 2., 2.]).contains(&"plain"), "by more neighbours");
+}
+
+#[test]
 fn functions_along_a_dimension_are_given_as_numbers() {
     let mut growing = Growing::empty(0);
     let x = growing.graph.inputs[0];

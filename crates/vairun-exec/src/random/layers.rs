@@ -75,6 +75,7 @@ impl Growing {
                 }
                 None => (x, shape, size),
             },
+            22 | 23 if shape.len() == 4 => self.resized(x, &shape, size),
             25..=28 => return self.island(x, shape, size),
             12..=16 => return self.on_codes(x, shape, size),
             19..=21 => self.dynamic(x, &shape, size),
@@ -88,6 +89,24 @@ impl Growing {
         };
         let y = self.functions(y, &shape);
         self.quantized(y, shape, size);
+    }
+
+    /// Interpolated along both axes of an image.
+    fn resized(&mut self, x: ValueId, shape: &[usize], size: f32) -> (ValueId, Vec<usize>, f32) {
+        let scales = [self.random.pick(&[0.5f32, 1.0, 2.0]), self.random.pick(&[0.7f32, 1.5, 2.0])];
+        let places = self.random.pick(&["half_pixel", "asymmetric", "align_corners"]);
+        let attributes = [
+            ("mode", Attribute::String(b"linear".to_vec())),
+            ("coordinate_transformation_mode", Attribute::String(places.as_bytes().to_vec())),
+        ];
+        let length = |i: usize| (scales[i] * shape[2 + i] as f32) as usize;
+        let result = vec![shape[0], shape[1], length(0), length(1)];
+        if result.contains(&0) {
+            return (x, shape.to_vec(), size);
+        }
+        let scales = self.constant(Tensor::vector(vec![1.0, 1.0, scales[0], scales[1]]));
+        let none = self.constant(Tensor::vector(Vec::<f32>::new()));
+        (self.node(("", "Resize"), &[x, none, scales], &attributes), result, size)
     }
 
     fn another(&mut self, shape: &[usize], not: usize) -> Option<(ValueId, f32)> {

@@ -31,6 +31,7 @@ pub mod peak;
 mod pool;
 mod product;
 mod requantize;
+mod resize;
 mod rows;
 #[cfg(test)]
 mod small_tests;
@@ -61,6 +62,7 @@ pub use pairs::{Pairs, Width};
 pub use pool::max_pool;
 pub use product::{Codes, Product, Written};
 pub use requantize::Requantize;
+pub use resize::interpolate_codes;
 pub use rows::Rows;
 pub use split::Split;
 pub use terms::terms;

@@ -6,6 +6,7 @@
 //! <https://github.com/microsoft/onnxruntime/blob/v1.22.0/onnxruntime/core/providers/cpu/tensor/upsamplebase.h> and
 //! `upsample.cc` beside it.
 
+mod bilinear;
 mod channels_last;
 mod coordinates;
 mod interpolate;
@@ -14,7 +15,9 @@ mod pair;
 mod sample;
 mod taps;
 
+pub use bilinear::Bilinear;
 pub use coordinates::{Axis, Coordinates, Nearest};
 pub use interpolate::{fill_outside, interpolate};
+pub(crate) use pair::Pair;
 pub use sample::Sample;
 pub use taps::{Kernel, Taps};

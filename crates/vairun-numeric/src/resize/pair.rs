@@ -2,20 +2,20 @@ use super::coordinates::Axis;
 
 /// The two neighbours of an output along one axis, onnxruntime's way.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Pair {
-    pub(super) low: usize,
-    pub(super) high: usize,
+pub(crate) struct Pair {
+    pub(crate) low: usize,
+    pub(crate) high: usize,
     /// The weights of both, by their distance; one half each where both are the last element.
-    pub(super) to_low: f32,
-    pub(super) to_high: f32,
-    pub(super) outside: bool,
+    pub(crate) to_low: f32,
+    pub(crate) to_high: f32,
+    pub(crate) outside: bool,
     /// Where it lies between the first and the last element.
     at: f32,
 }
 
 impl Pair {
     /// Those of all outputs of an axis.
-    pub(super) fn of(axis: &Axis) -> Vec<Self> {
+    pub(crate) fn of(axis: &Axis) -> Vec<Self> {
         (0..axis.output).map(|o| Self::at(axis, o)).collect()
     }
 

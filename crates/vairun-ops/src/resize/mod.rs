@@ -33,7 +33,7 @@
 mod axes;
 mod modes;
 
-use vairun_numeric::resize::{Axis, Coordinates, Kernel, Nearest};
+use vairun_numeric::resize::{Axis, Bilinear, Coordinates, Kernel, Nearest};
 
 use crate::common::dispatch::with_element;
 use crate::common::prelude::*;
@@ -165,6 +165,19 @@ impl Operator for Resize {
         x.map_or(Ok(()), |x| self.expect_type(x))?;
         Ok(vec![x])
     }
+
+    fn bilinear(&self, x: &[usize], parameters: &Inputs) -> Option<Bilinear> {
+        let axes = self.resolved(x, parameters).ok()?;
+        let filled = axes.iter().all(|axis| axis.output > 0);
+        match axes[..] {
+            [n, c, rows, columns] if self.is_linear_at_once() && filled => {
+                let images = n.is_identity() && c.is_identity();
+                let moves = images && ![rows, columns].iter().all(|axis| self.keeps(axis));
+                moves.then_some(Bilinear { rows, columns, outside: self.extrapolation })
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Resize {
@@ -176,6 +189,12 @@ impl Resize {
             Mode::Weighted(_) => WEIGHTED,
         };
         types.check(&[Some(got)], 0, "X").map(|_| ())
+    }
+
+    /// Whether neighbours along several axes may be interpolated at once.
+    fn is_linear_at_once(&self) -> bool {
+        let linear = self.mode == Mode::Weighted(Kernel::Linear);
+        linear && !self.antialias && !self.exclude_outside
     }
 
     /// Whether nothing moves along an axis.

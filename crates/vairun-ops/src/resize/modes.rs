@@ -63,8 +63,7 @@ impl Resize {
     }
 
     fn floats(&self, x: &[f32], axes: &[Axis], kernel: Kernel) -> Result<Vec<f32>, OpError> {
-        let at_once = kernel == Kernel::Linear && !self.antialias && !self.exclude_outside;
-        match at_once.then(|| at_once_of(x, axes, self.extrapolation)).flatten() {
+        match self.is_linear_at_once().then(|| at_once_of(x, axes, self.extrapolation)).flatten() {
             Some(y) => Ok(y),
             None => self.one_after_the_other(x, axes, kernel),
         }
