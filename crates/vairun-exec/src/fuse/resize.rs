@@ -41,8 +41,7 @@ impl Resize {
         let shape = vec![coded.shape[0], coded.shape[1], rows, columns];
         // Weights add up to 1 and their roundings.
         let largest = run.slot(x.slot).storage.reach(x.grid.zero) as f32 * x.grid.scale * 1.001;
-        let holds = largest.max(bilinear.outside.abs()) < quantizer.below;
-        let holds = holds && !bilinear.outside.is_nan();
+        let holds = largest.max(bilinear.outside.abs()) < quantizer.below && bilinear.is_finite();
         let tail = Tail::new(run, slot, quantizer, (&shape, Order::ChannelsLast))?;
         let quantizer = *quantizer;
         Ok(tail.map(|tail| Self { bilinear, shape, tail, quantizer, holds }))

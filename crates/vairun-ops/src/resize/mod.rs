@@ -147,10 +147,7 @@ impl Operator for Resize {
         if result_len(x.dtype(), &shape)? == 0 {
             return one(empty(x.dtype(), &shape)?);
         }
-        for axis in &axes {
-            // The places and weights of an axis take room as well.
-            result_len(DType::F64, &[axis.output, 4])?;
-        }
+        expect_room(&axes)?;
         if axes.iter().all(|axis| self.keeps(axis)) {
             return one(x.clone());
         }
@@ -168,7 +165,9 @@ impl Operator for Resize {
 
     fn bilinear(&self, x: &[usize], parameters: &Inputs) -> Option<Bilinear> {
         let axes = self.resolved(x, parameters).ok()?;
-        let filled = axes.iter().all(|axis| axis.output > 0);
+        let shape: Vec<_> = axes.iter().map(|axis| axis.output).collect();
+        let filled = result_len(DType::F32, &shape).ok()? > 0;
+        expect_room(&axes).ok()?;
         match axes[..] {
             [n, c, rows, columns] if self.is_linear_at_once() && filled => {
                 let images = n.is_identity() && c.is_identity();
@@ -212,6 +211,11 @@ const WEIGHTED: Types = Types::new(
     "float16, bfloat16 or float32, or `mode` nearest or linear without antialias",
     |dtype| matches!(dtype, DType::F16 | DType::BF16 | DType::F32),
 );
+
+/// That there is room for the places and weights of the axes.
+fn expect_room(axes: &[Axis]) -> Result<(), OpError> {
+    axes.iter().try_for_each(|axis| result_len(DType::F64, &[axis.output, 4]).map(|_| ()))
+}
 
 fn empty(dtype: DType, shape: &[usize]) -> Result<Tensor, OpError> {
     with_element!(dtype, T => {
@@ -316,6 +320,23 @@ mod tests {
         assert!(sized(resize("linear"), count_up(&[0, 2]), &[1, 2]).is_err());
         assert_eq!(sized(resize("linear"), count_up(&[0, 2]), &[0, 4]).unwrap().shape(), [0, 4]);
         assert_eq!(scaled(resize("cubic"), x(), &[0.1, 1.]).unwrap().shape(), [0, 2]);
+    }
+
+    #[test]
+    fn images_by_linear_mode_tell_their_axes_as_far_as_there_is_room() {
+        let told = |mode: &str, scales: [f32; 4]| {
+            let inputs = vec![None, None, Some(floats(&[4], &scales).into())];
+            let operator = resize(mode).build(&inputs).unwrap();
+            let axes = operator.bilinear(&[1, 3, 4, 5], &Inputs::new(inputs));
+            axes.map(|axes| [axes.rows.output, axes.columns.output])
+        };
+        assert_eq!(told("linear", [1., 1., 2., 3.]), Some([8, 15]));
+        assert_eq!(told("linear", [1., 1., 1., 1.]), None, "nothing moves");
+        assert_eq!(told("linear", [1., 2., 1., 1.]), None, "over channels");
+        assert_eq!(told("cubic", [1., 1., 2., 2.]), None);
+        assert_eq!(told("linear", [1., 1., 1e30, 1.]), None, "too large");
+        assert_eq!(told("linear", [1., 1., 1e9, 1e9]), None, "too large");
+        assert_eq!(told("linear", [1., 1., 0.1, 1.]), None, "empty");
     }
 
     #[test]
