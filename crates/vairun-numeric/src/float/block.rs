@@ -5,7 +5,8 @@
 use std::ops::Range;
 
 use super::left::Left;
-use super::tile::{Bias, COLUMNS, Kernels, ROWS, Tile};
+use super::tile::{Bias, COLUMNS, ROWS, Tile};
+use super::vector::Kernels;
 
 /// Terms that one pass sums: a panel of so many columns stays in the first cache.
 pub(super) const TERMS: usize = 256;
@@ -95,7 +96,7 @@ pub(super) unsafe fn block(
 unsafe fn row_of_tiles(kernels: Kernels, tile: Tile, rows: usize, count: usize) {
     let (whole, rest) = (count / COLUMNS, count % COLUMNS);
     // SAFETY: whole panels, within what the caller promises.
-    unsafe { kernels.tile(tile, rows, whole) };
+    unsafe { tile.compute(kernels, rows, whole) };
     if rest == 0 {
         return;
     }
@@ -111,7 +112,7 @@ unsafe fn row_of_tiles(kernels: Kernels, tile: Tile, rows: usize, count: usize) 
             }
         }
         let aside = Tile { c: sums.as_mut_ptr(), c_step: COLUMNS, ..last };
-        kernels.tile(aside, rows, 1);
+        aside.compute(kernels, rows, 1);
         for (i, sums) in sums.chunks_exact(COLUMNS).enumerate().take(rows) {
             row(i).copy_from_nonoverlapping(sums.as_ptr(), rest);
         }

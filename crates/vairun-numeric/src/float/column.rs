@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::left::Left;
-use super::tile::{Kernels, LANES, Vector};
+use super::vector::{Body, Kernels, LANES, Set, Vector};
 
 /// Panels of weights at once: enough sums to hide the latency of the additions of what memory gives.
 pub(super) const AT_ONCE: usize = 4;
@@ -26,29 +26,25 @@ pub(super) struct Column<'a> {
     pub(super) c_step: usize,
 }
 
-impl Column<'_> {
-    /// # Safety
-    /// There is a place for each term, readable behind b; c is writable for the rows of the panels.
-    pub(super) unsafe fn run(&self, kernels: Kernels) {
-        // SAFETY: as the caller promises; `Kernels::of` has asked the CPU.
-        unsafe {
-            match kernels {
-                Kernels::Plain => self.sized::<[f32; LANES]>(),
-                #[cfg(target_arch = "x86_64")]
-                Kernels::Fma => fma(self),
-            }
-        }
-    }
-
+impl Body for &Column<'_> {
     #[inline(always)]
-    unsafe fn sized<V: Vector>(&self) {
+    unsafe fn run<S: Set>(self) {
         // SAFETY: as the caller promises.
         unsafe {
             match self.panels.len() {
-                AT_ONCE => self.panels::<V, AT_ONCE>(self.panels.start),
-                _ => self.panels.clone().for_each(|panel| self.panels::<V, 1>(panel)),
+                AT_ONCE => self.panels::<S::Short, AT_ONCE>(self.panels.start),
+                _ => self.panels.clone().for_each(|panel| self.panels::<S::Short, 1>(panel)),
             }
         }
+    }
+}
+
+impl Column<'_> {
+    /// # Safety
+    /// There is a place for each term, readable behind b; c is writable for the rows of the panels.
+    pub(super) unsafe fn compute(&self, kernels: Kernels) {
+        // SAFETY: as the caller promises.
+        unsafe { kernels.run(self) }
     }
 
     #[inline(always)]
@@ -83,13 +79,4 @@ impl Column<'_> {
             }
         }
     }
-}
-
-/// # Safety
-/// As [`Column::run`]; the CPU has AVX2 and FMA.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn fma(column: &Column) {
-    // SAFETY: as the caller promises.
-    unsafe { column.sized::<std::arch::x86_64::__m256>() }
 }

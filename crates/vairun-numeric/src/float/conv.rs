@@ -15,7 +15,8 @@ use super::pixels::{Pieces, SLACK};
 use super::planes::{Area, Part, Planes};
 use super::product::{FEW, Shared};
 use super::strips::{self, Factor, Source, Strips};
-use super::tile::{COLUMNS, Kernels};
+use super::tile::COLUMNS;
+use super::vector::Kernels;
 use crate::contraction::ConvGeometry;
 use crate::kernel::Isa;
 
@@ -336,7 +337,8 @@ impl Task<'_> {
             let source = Source { start: x.as_ptr(), places, panel: COLUMNS };
             strips.clear();
             // Many rows read the same pixels while they are in the first cache.
-            let at_once = if self.factor.left.rows < AT_ONCE { AT_ONCE } else { 1 };
+            let several = self.factor.left.rows < AT_ONCE || self.factor.kernels.are_long();
+            let at_once = if several { AT_ONCE } else { 1 };
             strips.add(0, first, in_place.len(), at_once);
             if last < count {
                 strips.add(last, first + last, count - last, 1);

@@ -9,7 +9,7 @@ use super::conv::grow;
 use super::fill::{SPILL, fill};
 use super::planes::Part;
 use super::strips::copy;
-use super::tile::{Kernels, LANES, Vector};
+use super::vector::{Body, Kernels, LANES, Set, Vector};
 
 thread_local! {
     static PLANES: RefCell<Vec<f32>> = RefCell::default();
@@ -66,8 +66,8 @@ pub(super) fn depthwise(
                     to_step: width,
                 };
                 // SAFETY: the planes hold what the layer reads through every tap, and a vector behind; `out` holds its
-                // rows; `Kernels::of` has asked the CPU.
-                unsafe { layer.run(kernels) };
+                // rows.
+                unsafe { kernels.run(&layer) };
             }
         }
     });
@@ -94,37 +94,30 @@ const VECTORS: usize = 8;
 /// Rows of a block whose rows are narrower than a vector.
 const NARROW: usize = 4;
 
-// SAFETY of each: x holds all that the rows read, rounded up to whole vectors; `to` holds the rows.
-/// No closure holds a vector: it would be compiled without the instructions of its caller.
-impl Layer<'_> {
-    unsafe fn run(&self, kernels: Kernels) {
-        unsafe {
-            match kernels {
-                Kernels::Plain => self.sized::<[f32; LANES]>(),
-                #[cfg(target_arch = "x86_64")]
-                Kernels::Fma => fma(self),
-            }
-        }
-    }
-
+impl Body for &Layer<'_> {
     #[inline(always)]
-    unsafe fn sized<V: Vector>(&self) {
+    unsafe fn run<S: Set>(self) {
+        // SAFETY: as the caller promises.
         unsafe {
             match self.count.div_ceil(LANES) {
-                1 if self.count < LANES => self.narrow::<V>(),
-                1 => self.blocks::<V, 1, 4>(),
-                2 => self.blocks::<V, 2, 4>(),
-                3 => self.blocks::<V, 3, 2>(),
-                4 => self.blocks::<V, 4, 2>(),
+                1 if self.count < LANES => self.narrow::<S::Short>(),
+                1 => self.blocks::<S::Short, 1, 4>(),
+                2 => self.blocks::<S::Short, 2, 4>(),
+                3 => self.blocks::<S::Short, 3, 2>(),
+                4 => self.blocks::<S::Short, 4, 2>(),
                 _ => {
                     for row in 0..self.rows {
-                        self.wide::<V>(row);
+                        self.wide::<S::Short>(row);
                     }
                 }
             }
         }
     }
+}
 
+// SAFETY of each: x holds all that the rows read, rounded up to whole vectors; `to` holds the rows.
+/// No closure holds a vector: it would be compiled without the instructions of its caller.
+impl Layer<'_> {
     /// One row, in strips; the last one ends with the row.
     #[inline(always)]
     unsafe fn wide<V: Vector>(&self, row: usize) {
@@ -257,13 +250,4 @@ impl Layer<'_> {
             }
         }
     }
-}
-
-/// # Safety
-/// As [`Layer::run`]; the CPU has AVX2 and FMA.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn fma(layer: &Layer) {
-    // SAFETY: as the caller promises.
-    unsafe { layer.sized::<std::arch::x86_64::__m256>() }
 }

@@ -5,7 +5,8 @@
 use std::ops::Range;
 
 use super::planes::{Axis, Part, Span};
-use super::tile::{COLUMNS, LANES};
+use super::tile::COLUMNS;
+use super::vector::LANES;
 use crate::vector::{Loop, widest};
 
 /// Elements behind the last plane that may be spoiled.

@@ -1,4 +1,5 @@
-use super::tile::{LANES, ROWS};
+use super::tile::ROWS;
+use super::vector::LANES;
 
 /// The left operand of a product, packed in panels of up to `ROWS` rows: `[panels][terms][rows of the panel]`.
 #[derive(Clone, Debug, Default)]

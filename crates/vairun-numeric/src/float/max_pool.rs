@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::depthwise::{PLANES_HELD, Window, depthwise};
 use super::planes::{Axis, Part, Planes};
 use super::product::FEW;
-use super::tile::Kernels;
+use super::vector::Kernels;
 use crate::kernel::Isa;
 use crate::pool::{Pool, PoolAxis, max};
 

@@ -28,6 +28,7 @@ mod strips;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod vector;
 
 pub use conv::{Conv, Filters};
 pub use elementwise::{Binary, Other, Unary, binary, unary};

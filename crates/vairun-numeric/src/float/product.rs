@@ -8,7 +8,8 @@ use rayon::prelude::*;
 use super::block::{Added, Columns, PANELS, TERMS, Target, block};
 use super::left::Left;
 use super::right::Right;
-use super::tile::{COLUMNS, Kernels};
+use super::tile::COLUMNS;
+use super::vector::Kernels;
 use crate::kernel::Isa;
 
 /// Products that are computed by one thread: telling others would take longer.

@@ -8,7 +8,8 @@ use super::block::Target;
 use super::column::{AT_ONCE, Column};
 use super::left::Left;
 use super::planes::Part;
-use super::tile::{Bias, COLUMNS, Kernels, ROWS, Tile};
+use super::tile::{Bias, COLUMNS, ROWS, Tile};
+use super::vector::Kernels;
 
 /// Neighbouring lanes of a strip that are pixels of the result.
 #[derive(Clone, Copy, Debug)]
@@ -193,7 +194,7 @@ impl Pass<'_> {
         for panel in panels {
             unsafe {
                 let (tile, _, rows) = self.tile(strip, panel);
-                self.factor.kernels.tile(tile, rows, strip.panels);
+                tile.compute(self.factor.kernels, rows, strip.panels);
             }
         }
     }
@@ -214,7 +215,7 @@ impl Pass<'_> {
                     }
                 }
                 let aside = Tile { c: sums.as_mut_ptr(), c_step: COLUMNS, ..tile };
-                self.factor.kernels.tile(aside, rows, 1);
+                aside.compute(self.factor.kernels, rows, 1);
                 for (i, sums) in sums.chunks_exact(COLUMNS).enumerate().take(rows) {
                     for piece in pieces {
                         let sums = &sums[piece.lane..][..piece.length];
@@ -245,7 +246,7 @@ impl Pass<'_> {
                     c: unsafe { self.target.start.add(pixel) },
                     c_step: self.target.step,
                 };
-                unsafe { column.run(self.factor.kernels) };
+                unsafe { column.compute(self.factor.kernels) };
             }
         }
     }

@@ -2,16 +2,13 @@
 
 #![allow(unsafe_code)]
 
-use crate::kernel::Isa;
+use super::vector::{Body, Kernels, Set, Vector};
 
 /// Rows of a tile at most.
 pub(super) const ROWS: usize = 6;
 
 /// Columns of a panel.
 pub(super) const COLUMNS: usize = 16;
-
-/// Elements of a vector.
-pub(super) const LANES: usize = 8;
 
 /// What is added to a finished sum.
 #[derive(Clone, Copy)]
@@ -44,89 +41,33 @@ pub(super) struct Tile {
     pub(super) bias: Bias,
 }
 
-/// Eight numbers side by side.
-pub(super) trait Vector: Copy {
-    unsafe fn load(from: *const f32) -> Self;
-    unsafe fn store(self, to: *mut f32);
-    unsafe fn splat(x: f32) -> Self;
-    unsafe fn add(self, other: Self) -> Self;
-    /// `self · x + sum`, rounded once.
-    unsafe fn mul_add(self, x: Self, sum: Self) -> Self;
-    /// [`crate::pool::largest`] of `self` and `x`.
-    unsafe fn largest(self, x: Self) -> Self;
+/// Some rows times some panels.
+struct Tiles {
+    tile: Tile,
+    rows: usize,
+    panels: usize,
 }
 
-impl Vector for [f32; LANES] {
+impl Body for Tiles {
     #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self {
+    unsafe fn run<S: Set>(self) {
+        let Self { tile, rows, panels } = self;
         // SAFETY: as the caller promises.
-        unsafe { from.cast::<Self>().read_unaligned() }
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, to: *mut f32) {
-        // SAFETY: as the caller promises.
-        unsafe { to.cast::<Self>().write_unaligned(self) }
-    }
-
-    #[inline(always)]
-    unsafe fn splat(x: f32) -> Self {
-        [x; LANES]
-    }
-
-    #[inline(always)]
-    unsafe fn add(self, other: Self) -> Self {
-        std::array::from_fn(|i| self[i] + other[i])
-    }
-
-    #[inline(always)]
-    unsafe fn mul_add(self, x: Self, sum: Self) -> Self {
-        std::array::from_fn(|i| self[i].mul_add(x[i], sum[i]))
-    }
-
-    #[inline(always)]
-    unsafe fn largest(self, x: Self) -> Self {
-        std::array::from_fn(|i| crate::pool::largest(self[i], x[i]))
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use std::arch::x86_64::*;
-
-    // SAFETY of each: the caller has AVX and FMA, and the pointers hold eight elements.
-    impl super::Vector for __m256 {
-        #[inline(always)]
-        unsafe fn load(from: *const f32) -> Self {
-            unsafe { _mm256_loadu_ps(from) }
-        }
-
-        #[inline(always)]
-        unsafe fn store(self, to: *mut f32) {
-            unsafe { _mm256_storeu_ps(to, self) }
-        }
-
-        #[inline(always)]
-        unsafe fn splat(x: f32) -> Self {
-            unsafe { _mm256_set1_ps(x) }
-        }
-
-        #[inline(always)]
-        unsafe fn add(self, other: Self) -> Self {
-            unsafe { _mm256_add_ps(self, other) }
-        }
-
-        #[inline(always)]
-        unsafe fn mul_add(self, x: Self, sum: Self) -> Self {
-            unsafe { _mm256_fmadd_ps(self, x, sum) }
-        }
-
-        #[inline(always)]
-        unsafe fn largest(self, x: Self) -> Self {
-            // The maximum is its second operand where the first is not larger.
-            unsafe {
-                let nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(x, x);
-                _mm256_blendv_ps(_mm256_max_ps(x, self), x, nan)
+        unsafe {
+            // As many panels at once as registers hold sums of; so many hide the latency of the additions.
+            match (rows, S::REGISTERS >= 32) {
+                (1, false) => tile.wide::<S::Long, 1, 4>(panels),
+                (2, false) => tile.wide::<S::Long, 2, 3>(panels),
+                (3, false) => tile.wide::<S::Long, 3, 2>(panels),
+                (4, false) => tile.wide::<S::Long, 4, 1>(panels),
+                (5, false) => tile.wide::<S::Long, 5, 1>(panels),
+                (_, false) => tile.wide::<S::Long, 6, 1>(panels),
+                (1, true) => tile.wide::<S::Long, 1, 8>(panels),
+                (2, true) => tile.wide::<S::Long, 2, 8>(panels),
+                (3, true) => tile.wide::<S::Long, 3, 4>(panels),
+                (4, true) => tile.wide::<S::Long, 4, 4>(panels),
+                (5, true) => tile.wide::<S::Long, 5, 4>(panels),
+                (_, true) => tile.wide::<S::Long, 6, 4>(panels),
             }
         }
     }
@@ -139,14 +80,12 @@ impl Tile {
     unsafe fn run<V: Vector, const R: usize, const P: usize>(self) {
         // SAFETY: within what the caller promises.
         unsafe {
-            let at = |row: usize, panel: usize, half: usize| {
-                self.c.add(row * self.c_step + panel * COLUMNS + half * LANES)
-            };
-            let mut sums = [[[V::splat(0.0); 2]; P]; R];
+            let at = |row: usize, panel: usize| self.c.add(row * self.c_step + panel * COLUMNS);
+            let mut sums = [[V::splat(0.0); P]; R];
             if self.resumes {
                 for (row, sums) in sums.iter_mut().enumerate() {
-                    for (panel, sums) in sums.iter_mut().enumerate() {
-                        *sums = [V::load(at(row, panel, 0)), V::load(at(row, panel, 1))];
+                    for (panel, sum) in sums.iter_mut().enumerate() {
+                        *sum = V::load(at(row, panel));
                     }
                 }
             }
@@ -154,12 +93,9 @@ impl Tile {
             for term in 0..self.terms {
                 let b = self.b.add(*self.places.add(term));
                 for panel in 0..P {
-                    let b = b.add(panel * self.b_panel);
-                    let columns = [V::load(b), V::load(b.add(LANES))];
+                    let columns = V::load(b.add(panel * self.b_panel));
                     for (row, sums) in sums.iter_mut().enumerate() {
-                        let (a, sums) = (V::splat(*a.add(row)), &mut sums[panel]);
-                        sums[0] = a.mul_add(columns[0], sums[0]);
-                        sums[1] = a.mul_add(columns[1], sums[1]);
+                        sums[panel] = V::splat(*a.add(row)).mul_add(columns, sums[panel]);
                     }
                 }
                 a = a.add(R);
@@ -169,54 +105,32 @@ impl Tile {
                 Bias::Rows(bias) => {
                     for (row, sums) in sums.iter_mut().enumerate() {
                         let bias = V::splat(*bias.add(row));
-                        for sums in sums {
-                            *sums = [sums[0].add(bias), sums[1].add(bias)];
+                        for sum in sums {
+                            *sum = sum.add(bias);
                         }
                     }
                 }
                 Bias::Columns(bias) => {
                     for panel in 0..P {
-                        let bias = bias.add(panel * COLUMNS);
-                        let bias = [V::load(bias), V::load(bias.add(LANES))];
+                        let bias = V::load(bias.add(panel * COLUMNS));
                         for sums in &mut sums {
-                            let sums = &mut sums[panel];
-                            *sums = [sums[0].add(bias[0]), sums[1].add(bias[1])];
+                            sums[panel] = sums[panel].add(bias);
                         }
                     }
                 }
             }
             for (row, sums) in sums.iter().enumerate() {
-                for (panel, sums) in sums.iter().enumerate() {
-                    sums[0].store(at(row, panel, 0));
-                    sums[1].store(at(row, panel, 1));
+                for (panel, sum) in sums.iter().enumerate() {
+                    sum.store(at(row, panel));
                 }
             }
         }
     }
 
-    /// `rows` rows times `panels` panels.
+    /// `P` panels at once, and what is left of them.
     ///
     /// # Safety
-    /// As [`Kernels::tile`].
-    #[inline(always)]
-    unsafe fn sized<V: Vector>(self, rows: usize, panels: usize) {
-        // SAFETY: as the caller promises.
-        unsafe {
-            match rows {
-                1 => self.wide::<V, 1, 4>(panels),
-                2 => self.wide::<V, 2, 3>(panels),
-                3 => self.wide::<V, 3, 2>(panels),
-                4 => self.wide::<V, 4, 1>(panels),
-                5 => self.wide::<V, 5, 1>(panels),
-                _ => self.wide::<V, 6, 1>(panels),
-            }
-        }
-    }
-
-    /// `P` panels at once: enough sums to hide the latency of the additions.
-    ///
-    /// # Safety
-    /// As [`Kernels::tile`].
+    /// As [`Tile::compute`].
     #[inline(always)]
     unsafe fn wide<V: Vector, const R: usize, const P: usize>(self, panels: usize) {
         let mut panel = 0;
@@ -226,11 +140,24 @@ impl Tile {
                 self.panel(panel).run::<V, R, P>();
                 panel += P;
             }
+            while P > 2 && panel + 2 <= panels {
+                self.panel(panel).run::<V, R, 2>();
+                panel += 2;
+            }
             while panel < panels {
                 self.panel(panel).run::<V, R, 1>();
                 panel += 1;
             }
         }
+    }
+
+    /// Computes `rows` rows times `panels` panels.
+    ///
+    /// # Safety
+    /// The pointers hold as many rows, panels and terms as [`Tile`] says, at most [`ROWS`] rows.
+    pub(super) unsafe fn compute(self, kernels: Kernels, rows: usize, panels: usize) {
+        // SAFETY: as the caller promises.
+        unsafe { kernels.run(Tiles { tile: self, rows, panels }) }
     }
 
     /// The tile from this panel on.
@@ -249,48 +176,4 @@ impl Tile {
             Self { b, c, bias, ..self }
         }
     }
-}
-
-/// The kernels for an instruction set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kernels {
-    Plain,
-    #[cfg(target_arch = "x86_64")]
-    Fma,
-}
-
-impl Kernels {
-    pub(super) fn of(isa: Isa) -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if isa != Isa::Scalar
-            && std::arch::is_x86_feature_detected!("avx2")
-            && std::arch::is_x86_feature_detected!("fma")
-        {
-            return Self::Fma;
-        }
-        let _ = isa;
-        Self::Plain
-    }
-
-    /// Computes `rows` rows times `panels` panels.
-    ///
-    /// # Safety
-    /// The pointers hold as many rows, panels and terms as [`Tile`] says, at most [`ROWS`] rows.
-    pub(super) unsafe fn tile(self, tile: Tile, rows: usize, panels: usize) {
-        // SAFETY: as the caller promises; `of` has asked the CPU.
-        unsafe {
-            match self {
-                Self::Plain => tile.sized::<[f32; LANES]>(rows, panels),
-                #[cfg(target_arch = "x86_64")]
-                Self::Fma => tile_fma(tile, rows, panels),
-            }
-        }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn tile_fma(tile: Tile, rows: usize, panels: usize) {
-    // SAFETY: as the caller promises.
-    unsafe { tile.sized::<std::arch::x86_64::__m256>(rows, panels) }
 }

@@ -95,7 +95,6 @@ impl Depthwise {
         finish: Finish,
         isa: Isa,
     ) -> Option<Self> {
-        let isa = finish.isa(isa);
         assert!(isa.is_available(), "the CPU has {isa}");
         let (channels, taps) = (finish.channels(), rows.taps);
         assert_eq!(weights.len(), channels * taps, "the weights fill their shape");

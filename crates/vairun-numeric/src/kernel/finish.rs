@@ -1,4 +1,3 @@
-use super::isa::Isa;
 use super::narrow::Narrow;
 use super::product::Written;
 
@@ -118,14 +117,6 @@ impl Finish {
         let fixed =
             (0..=255).contains(&narrow.zero()) && magnitudes.zip(&self.add).zip(merged).all(fits);
         Self { fixed, ..self }
-    }
-
-    /// The instruction set to take instead of `isa`: not every one has the wide form.
-    pub(super) fn isa(&self, isa: Isa) -> Isa {
-        match isa {
-            Isa::Avx512 if self.wide.is_some() => Isa::Avx2,
-            other => other,
-        }
     }
 
     /// The factors m so that `sum · m` rounds to the code that `sum · scale / step` rounds to, near ties excepted.

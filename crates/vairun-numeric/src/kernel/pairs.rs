@@ -158,6 +158,11 @@ impl Pairs {
 fn sums_of(isa: Isa) -> Option<digits::Sums> {
     match isa {
         #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => Some(|a, b, pairs, sums| {
+            // SAFETY: as below.
+            unsafe { super::avx512::pairs::sums(a, b, pairs, sums) };
+        }),
+        #[cfg(target_arch = "x86_64")]
         isa if isa.has_avx2() => Some(|a, b, pairs, sums| {
             // SAFETY: the CPU has AVX2, as whoever chooses an instruction set has asked it.
             unsafe { super::avx2::pairs::sums(a, b, pairs, sums) };

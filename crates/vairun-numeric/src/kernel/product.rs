@@ -83,7 +83,6 @@ impl Product {
         finish: Finish,
         isa: Isa,
     ) -> Self {
-        let isa = finish.isa(isa);
         assert!(isa.is_available(), "the CPU has {isa}");
         let element = groups[0].element;
         let out_channels: usize = groups.iter().map(|weights| weights.out_channels).sum();
@@ -174,7 +173,7 @@ impl Product {
         self.run_with(&self.finish, x, x_stride, out, out_stride, batch);
     }
 
-    /// As [`Product::run`] with another end of as many channels, not a wide one.
+    /// As [`Product::run`] with another end of as many channels.
     pub fn run_with(
         &self,
         finish: &Finish,
@@ -185,7 +184,6 @@ impl Product {
         batch: usize,
     ) {
         assert_eq!(finish.channels(), self.out_channels(), "parameters for each output channel");
-        assert!(finish.isa(self.isa) == self.isa, "an end that the instruction set has");
         let (x, x_bytes) = match (x, self.groups[0].element) {
             (Codes::U8(x), Element::Byte) => (x.as_ptr(), x.len()),
             (Codes::I16(x), Element::Word) => (x.as_ptr().cast(), 2 * x.len()),

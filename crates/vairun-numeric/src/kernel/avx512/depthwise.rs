@@ -241,12 +241,10 @@ impl Packed {
                 // SAFETY: as the caller promises; a register fills 16 elements of 64.
                 unsafe {
                     let sums = self.sums::<WORDS>(x, rows, block, target.channels);
-                    let mut lanes = [0i32; BLOCK];
                     let mut ordered = [0i32; BLOCK];
-                    for (j, sum) in sums.into_iter().enumerate() {
-                        _mm512_storeu_si512(lanes[j * LANES..][..LANES].as_mut_ptr().cast(), sum);
+                    for (i, sums) in in_order(sums).into_iter().enumerate() {
+                        _mm512_storeu_si512(ordered[i * LANES..].as_mut_ptr().cast(), sums);
                     }
-                    (0..BLOCK).for_each(|i| ordered[channel(i)] = lanes[i]);
                     let bytes = parameters.output().bytes();
                     let start = target.start.add(pixel * target.stride + first * bytes);
                     let channels = BLOCK.min(target.channels - first);
@@ -256,6 +254,21 @@ impl Packed {
             }
         }
     }
+}
+
+/// The registers in the order of the channels: part `l` of register `j` becomes part `j` of register `l`.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn in_order(sums: [__m512i; 4]) -> [__m512i; 4] {
+    let [a, b, c, d] = sums;
+    let lower = [_mm512_shuffle_i32x4::<0x44>(a, b), _mm512_shuffle_i32x4::<0x44>(c, d)];
+    let upper = [_mm512_shuffle_i32x4::<0xee>(a, b), _mm512_shuffle_i32x4::<0xee>(c, d)];
+    [
+        _mm512_shuffle_i32x4::<0x88>(lower[0], lower[1]),
+        _mm512_shuffle_i32x4::<0xdd>(lower[0], lower[1]),
+        _mm512_shuffle_i32x4::<0x88>(upper[0], upper[1]),
+        _mm512_shuffle_i32x4::<0xdd>(upper[0], upper[1]),
+    ]
 }
 
 #[inline]

@@ -115,7 +115,11 @@ unsafe fn real(
     unsafe {
         let product = |first: usize, sums| {
             let scale = _mm512_loadu_ps(finish.scale.as_ptr().add(first));
-            _mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale)
+            let number = match finish.wide {
+                Some((factors, terms)) => widened(&factors[first..], &terms[first..], sums),
+                None => _mm512_cvtepi32_ps(sums),
+            };
+            _mm512_mul_ps(number, scale)
         };
         match (finish.bias, finish.slopes) {
             (None, None) => {
@@ -143,6 +147,24 @@ unsafe fn real(
             }
         }
     }
+}
+
+/// `f32(sum · factor + term)` of 16 channels, in f64 before the rounding.
+///
+/// # Safety
+/// `factors` and `terms` hold 16 elements.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+unsafe fn widened(factors: &[f64], terms: &[f64], sums: __m512i) -> __m512 {
+    let halves = [_mm512_castsi512_si256(sums), _mm512_extracti64x4_epi64::<1>(sums)];
+    // SAFETY: as the caller promises.
+    let half = |i: usize| unsafe {
+        let factor = _mm512_loadu_pd(factors.as_ptr().add(8 * i));
+        let term = _mm512_loadu_pd(terms.as_ptr().add(8 * i));
+        let number = _mm512_add_pd(_mm512_mul_pd(_mm512_cvtepi32_pd(halves[i]), factor), term);
+        _mm512_cvtpd_ps(number)
+    };
+    _mm512_insertf32x8::<1>(_mm512_castps256_ps512(half(0)), half(1))
 }
 
 /// Converts and writes vector after vector.

@@ -3,5 +3,6 @@
 mod codes;
 pub(super) mod depthwise;
 mod finish;
+pub(super) mod pairs;
 pub(super) mod table;
 pub(super) mod tile;
