@@ -38,16 +38,18 @@ impl Packed {
     ) -> Self {
         use super::{avx2, avx512};
         let channels = finish.channels();
-        if isa == Isa::Avx512 {
-            let packed = avx512::depthwise::Packed::new(element, weights, channels, finish, zero);
-            return Self::Avx512(packed);
-        }
         if !isa.has_avx2() {
             return Self::None;
         }
-        match avx2::columns::Packed::new((element, weights), channels, rows, zero) {
-            Some(packed) => Self::Avx2Columns(packed),
-            None => Self::Avx2(avx2::depthwise::Packed::new(element, weights, channels, zero)),
+        let columns = || avx2::columns::Packed::new((element, weights), channels, rows, zero);
+        let fills = isa == Isa::Avx512 && avx512::depthwise::fills(element, channels);
+        match (isa, if fills { None } else { columns() }) {
+            (_, Some(packed)) => Self::Avx2Columns(packed),
+            (Isa::Avx512, None) => {
+                let parameters = (finish, zero);
+                Self::Avx512(avx512::depthwise::Packed::new(element, weights, channels, parameters))
+            }
+            _ => Self::Avx2(avx2::depthwise::Packed::new(element, weights, channels, zero)),
         }
     }
 

@@ -26,6 +26,8 @@ mod lines;
 mod mean;
 mod movement;
 mod narrow;
+#[cfg(target_arch = "x86_64")]
+mod packed;
 mod pairs;
 pub mod peak;
 mod pool;

@@ -8,12 +8,16 @@ use std::sync::Arc;
 use super::dispatch::in_parts;
 use super::finish::{Finish, LANES, Output};
 use super::isa::Isa;
+#[cfg(target_arch = "x86_64")]
+use super::packed::Packed;
 use super::rows::Rows;
-use super::tile::{PIXELS, Target, Tile};
+use super::tile::{Target, Tile};
 use super::weights::{BLOCK, Element, Weights};
 
 /// Pixels of the result that one task computes at most.
 const TASK: usize = 96;
+/// Pixels of a tile at most.
+const PIXELS: usize = 4;
 
 /// Stored codes of x, `[batch, pixels, stride]`.
 #[derive(Clone, Copy, Debug)]
@@ -46,23 +50,22 @@ pub struct Product {
     finish: Finish,
     /// A pixel of zero points.
     padding: Vec<u8>,
-    isa: Isa,
-    /// What [`Isa::Avx2`] and [`Isa::AvxVnni`] take instead of the groups' own weights.
+    /// What an instruction set takes instead of the groups' own weights.
     #[cfg(target_arch = "x86_64")]
-    avx2: Option<(Arc<super::avx2::Packed>, Arc<super::avx2::places::Places>)>,
+    packed: Option<Packed>,
 }
 
 /// A block of output channels and its place.
 #[derive(Clone, Debug)]
-struct Placed {
-    group: usize,
+pub(super) struct Placed {
+    pub(super) group: usize,
     /// The first channel of the group.
-    first: usize,
+    pub(super) first: usize,
     /// The same channel of the result.
-    channel: usize,
+    pub(super) channel: usize,
 }
 
-fn placed(groups: &[Weights]) -> Vec<Placed> {
+pub(super) fn placed(groups: &[Weights]) -> Vec<Placed> {
     let mut blocks = vec![];
     let mut before = 0;
     for (group, weights) in groups.iter().enumerate() {
@@ -98,17 +101,7 @@ impl Product {
         let magnitudes = groups.iter().flat_map(Weights::magnitudes);
         let finish = finish.reaching(magnitudes.map(|m| m.saturating_mul(element.largest())));
         #[cfg(target_arch = "x86_64")]
-        let (avx2, groups, rows) = match isa {
-            Isa::Avx2 | Isa::AvxVnni => {
-                let dot = isa == Isa::AvxVnni;
-                let packed = super::avx2::Packed::new(&groups, channels, &rows, zero, dot);
-                let places = Arc::new(packed.places(&rows));
-                let groups = groups.into_iter().map(Weights::emptied).collect();
-                let rows = if packed.reads_rows() { rows } else { rows.forgotten() };
-                (Some((Arc::new(packed), places)), groups, rows)
-            }
-            _ => (None, groups, rows),
-        };
+        let (packed, groups, rows) = Packed::new(groups, channels, rows, zero, isa);
         Self {
             groups: Arc::new(groups),
             channels,
@@ -116,9 +109,8 @@ impl Product {
             rows,
             finish,
             padding,
-            isa,
             #[cfg(target_arch = "x86_64")]
-            avx2,
+            packed,
         }
     }
 
@@ -133,14 +125,11 @@ impl Product {
         let matrix = self.rows.taps == 1 && self.rows.input == self.rows.pixels();
         let rows = Rows::matrix(rows).filter(|_| matrix)?;
         #[cfg(target_arch = "x86_64")]
-        let avx2 = self.avx2.as_ref().map(|(packed, _)| {
-            let places = Arc::new(packed.places(&rows));
-            (packed.clone(), places)
-        });
+        let packed = self.packed.as_ref().map(|packed| packed.of_rows(&rows));
         Some(Self {
             rows,
             #[cfg(target_arch = "x86_64")]
-            avx2,
+            packed,
             ..self.clone()
         })
     }
@@ -228,9 +217,9 @@ impl Product {
                 channels: self.out_channels(),
             };
             #[cfg(target_arch = "x86_64")]
-            if let Some((packed, places)) = &self.avx2 {
+            if let Some(packed) = &self.packed {
                 // SAFETY: `run` has checked x, `new` the CPU; `out` is of the type of the output and holds the image.
-                unsafe { packed.image((&self.rows, places), finish, x, target) };
+                unsafe { packed.image(&self.rows, finish, x, target) };
                 continue;
             }
             // SAFETY: as above.
@@ -267,7 +256,7 @@ impl Product {
         let channels = (weights.out_channels - first).min(BLOCK);
         let start = target.start.wrapping_add(channel * finish.output().bytes());
         let pixels = rows.len() / taps;
-        let tiles = pixels.div_ceil(self.tile_pixels(channels));
+        let tiles = pixels.div_ceil(PIXELS);
         for i in 0..tiles {
             // Tiles of nearly one size: none is left with a single pixel.
             let (from, to) = (pixels * i / tiles, pixels * (i + 1) / tiles);
@@ -284,22 +273,8 @@ impl Product {
             let start = start.wrapping_add(from * target.stride);
             let target = Target { start, stride: target.stride, channels };
             // SAFETY: `sources` gives rows of x or of the padding, each with 4 bytes behind the last channel; the
-            // target as the caller promises; `new` has checked the CPU.
-            unsafe {
-                match self.isa {
-                    #[cfg(target_arch = "x86_64")]
-                    Isa::Avx512 => super::avx512::tile::run(&tile, target),
-                    _ => tile.scalar(target),
-                }
-            }
-        }
-    }
-
-    fn tile_pixels(&self, channels: usize) -> usize {
-        match self.isa {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => super::avx512::tile::pixels(channels.div_ceil(LANES)),
-            _ => 4,
+            // target as the caller promises.
+            unsafe { tile.scalar(target) };
         }
     }
 

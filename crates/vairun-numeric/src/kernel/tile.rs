@@ -5,9 +5,6 @@
 use super::finish::{LANES, Output, Part};
 use super::weights::Element;
 
-/// Pixels of a tile at most.
-pub(super) const PIXELS: usize = 14;
-
 /// What a tile reads.
 #[derive(Clone, Copy)]
 pub(super) struct Tile<'a> {

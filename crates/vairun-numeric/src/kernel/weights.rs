@@ -181,9 +181,26 @@ impl Weights {
         weights
     }
 
-    /// Forgets the packed weights: a kernel has them in another order.
-    pub(super) fn emptied(self) -> Self {
-        Self { packed: vec![], rests: vec![], ..self }
+    /// The same with the taps of so many lines as one: its channels are those of the taps, one after the other.
+    pub(super) fn in_lines(self, lines: usize) -> Self {
+        let (terms, channels) = (self.element.terms(), self.taps / lines * self.channels);
+        let packed = match lines == self.taps || self.channels.is_multiple_of(terms) {
+            true => self.packed,
+            false => {
+                let of_channel = |o| (0..self.taps * self.channels).map(move |term| (o, term));
+                let all = (0..self.out_channels).flat_map(of_channel);
+                let w: Vec<_> = all.map(|(o, term)| self.get(o, term) as i16).collect();
+                pack(self.element, self.out_channels, lines, channels, &w)
+            }
+        };
+        let steps = channels.div_ceil(terms);
+        Self { taps: lines, channels, steps, packed, ..self }
+    }
+
+    /// What is left where a kernel has the packed weights in another order.
+    pub(super) fn emptied(&self) -> Self {
+        let (sums, magnitudes) = (self.sums.clone(), self.magnitudes.clone());
+        Self { packed: vec![], rests: vec![], sums, magnitudes, ..*self }
     }
 
     /// The sum of the weights of each output channel.

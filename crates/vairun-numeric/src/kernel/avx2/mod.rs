@@ -17,7 +17,7 @@ pub(super) mod pairs;
 mod panel;
 pub(super) mod places;
 pub(super) mod pool;
-mod sources;
+pub(super) mod sources;
 mod tile;
 
 use std::cell::RefCell;
@@ -26,7 +26,6 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use self::pack::Block;
-use self::panel::Panel;
 use self::places::Places;
 use self::sources::{Scratch, Shape};
 use self::tile::{Form, PIXELS, Sources};
@@ -36,9 +35,6 @@ use super::product::Image;
 use super::rows::Rows;
 use super::tile::Target;
 use super::weights::{Element, Weights};
-
-/// Channels below which all taps may be read as one row.
-const FEW: usize = 16;
 
 /// Codes that a task reads at most, so that they, and their words, stay in the second cache.
 const BAND: usize = 1 << 16;
@@ -56,8 +52,6 @@ fn bands(pixels: usize, codes: usize) -> usize {
 #[derive(Clone, Debug)]
 pub(super) struct Packed {
     shape: Shape,
-    /// Taps of a line.
-    run: usize,
     blocks: Vec<Placed>,
 }
 
@@ -93,15 +87,9 @@ impl Packed {
         zero: i32,
         dot: bool,
     ) -> Self {
+        let shape = Shape::new(groups, channels, rows, zero, |run| copies_pay(&groups[0], run));
+        let (lines, terms) = (rows.taps / shape.run, shape.run * channels);
         let element = groups[0].element;
-        // Only all channels of a pixel are followed by those of the next one.
-        let run = if groups.len() > 1 { 1 } else { rows.run };
-        let few = groups.len() == 1 && (1..FEW).contains(&channels) && copies_pay(&groups[0], run);
-        let panel = few.then(|| Panel::new(element, channels, rows, zero));
-        let (lines, terms) = match few {
-            true => (1, rows.taps * channels),
-            false => (rows.taps / run, run * channels),
-        };
         let mut places = vec![];
         let mut first = 0;
         for (group, weights) in groups.iter().enumerate() {
@@ -120,8 +108,8 @@ impl Packed {
             false => places.par_iter().map(place).collect(),
         };
         let widen = element == Element::Byte && blocks.iter().any(|placed| placed.block.is_wide());
-        let shape = Shape::new(element, [groups.len() * channels, run], zero, widen, panel);
-        Self { shape, run, blocks }
+        let shape = if widen { shape.widened() } else { shape };
+        Self { shape, blocks }
     }
 
     /// Whether a run reads the table of rows: their places are not all that it takes.
@@ -131,10 +119,7 @@ impl Packed {
 
     /// Where a product of these weights reads x.
     pub(super) fn places(&self, rows: &Rows) -> Places {
-        match self.shape.panel {
-            Some(_) => Places::of_panel(rows),
-            None => Places::new(rows, self.run),
-        }
+        self.shape.places(rows, PIXELS)
     }
 
     /// Computes one image of the result.

@@ -11,7 +11,7 @@ const CHUNK: usize = 16;
 
 /// Where runs of taps lie.
 #[derive(Clone, Debug)]
-pub(super) struct Panel {
+pub(in crate::kernel) struct Panel {
     /// Taps of a run.
     run: usize,
     /// Of each pixel of the result and run of taps: its first pixel of x, where the others follow it.
@@ -20,7 +20,7 @@ pub(super) struct Panel {
     pixel: usize,
     /// Bytes of a row: a pixel of x for each tap, and what may be written behind.
     length: usize,
-    /// A code of zero, as often as a pixel has channels.
+    /// Codes of zero for a run.
     zeros: Vec<u8>,
 }
 
@@ -41,7 +41,7 @@ impl Panel {
             starts: rows.table.chunks_exact(rows.run).map(start).collect(),
             pixel,
             length: (rows.taps * pixel + CHUNK + SLACK).next_multiple_of(CHUNK),
-            zeros: element.repeated(zero, channels),
+            zeros: element.repeated(zero, rows.run * channels),
         }
     }
 
@@ -76,19 +76,27 @@ impl Panel {
     }
 }
 
-/// Writes the pixels of some taps side by side. Of `x`, the bytes, the first pixel and the bytes from one to the next.
+/// Writes the pixels of some taps side by side. Of `x`, the bytes, the first pixel and the bytes of each; `zeros` are as many
+/// pixels of zero points as there are taps.
 pub(super) fn piece(
-    (x, start, stride): (&[u8], usize, usize),
+    (x, start, pixel): (&[u8], usize, usize),
     taps: &[u32],
     zeros: &[u8],
-    out: &mut [u8],
+    mut out: &mut [u8],
 ) {
-    for (out, &at) in out.chunks_exact_mut(zeros.len()).zip(taps) {
-        let from = match at {
+    let together = |a: &u32, b: &u32| match *a {
+        Rows::PADDING => *b == Rows::PADDING,
+        at => *b == at + 1,
+    };
+    for taps in taps.chunk_by(together) {
+        let count = taps.len() * pixel;
+        let from = match taps[0] {
             Rows::PADDING => zeros,
-            at => &x[(at as usize - start) * stride..],
+            at => &x[(at as usize - start) * pixel..],
         };
-        out.copy_from_slice(&from[..zeros.len()]);
+        let (to, rest) = out.split_at_mut(count);
+        to.copy_from_slice(&from[..count]);
+        out = rest;
     }
 }
 

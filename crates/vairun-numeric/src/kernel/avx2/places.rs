@@ -5,7 +5,6 @@
 use std::ops::Range;
 
 use super::sources::inside;
-use super::tile::PIXELS;
 use crate::kernel::rows::Rows;
 
 /// Pixels in tiles of nearly one size.
@@ -18,8 +17,9 @@ pub(super) struct Tiles {
 }
 
 impl Tiles {
-    pub(super) fn of(pixels: usize) -> Self {
-        let count = pixels.div_ceil(PIXELS);
+    /// `most` pixels in a tile at most.
+    pub(super) fn of(pixels: usize, most: usize) -> Self {
+        let count = pixels.div_ceil(most);
         let size = pixels.checked_div(count).unwrap_or(0);
         Self { count, size, larger: pixels - count * size }
     }
@@ -47,7 +47,7 @@ pub(in crate::kernel) struct Places {
     pub(super) tiles: Tiles,
     /// Taps that are read as one line where their pixels of x lie side by side, and how many lines a pixel has.
     pub(super) run: usize,
-    pub(super) lines: usize,
+    pub(in crate::kernel) lines: usize,
     /// The first pixel of x of each line, `[tile, line, pixel of the tile]`; [`Places::NONE`] for a line in the padding,
     /// [`Places::BROKEN`] for one whose pixels do not lie side by side.
     pub(super) table: Vec<u32>,
@@ -61,9 +61,9 @@ impl Places {
     /// No pixel: [`Rows`] have fewer.
     pub(super) const BROKEN: u32 = Rows::PADDING - 1;
 
-    /// Lines of `run` taps.
-    pub(super) fn new(rows: &Rows, run: usize) -> Self {
-        let (tiles, lines) = (Tiles::of(rows.pixels()), rows.taps / run);
+    /// Lines of `run` taps, for tiles of up to `most` pixels.
+    pub(super) fn new(rows: &Rows, run: usize, most: usize) -> Self {
+        let (tiles, lines) = (Tiles::of(rows.pixels(), most), rows.taps / run);
         let mut table = Vec::with_capacity(rows.reads() / run);
         let (mut broken, mut taps) = (vec![], vec![]);
         for tile in 0..tiles.count {
@@ -83,8 +83,8 @@ impl Places {
     }
 
     /// Where all taps of a pixel are one line, which is copied.
-    pub(super) fn of_panel(rows: &Rows) -> Self {
-        let tiles = Tiles::of(rows.pixels());
+    pub(super) fn of_panel(rows: &Rows, most: usize) -> Self {
+        let tiles = Tiles::of(rows.pixels(), most);
         let (table, broken, taps) = Default::default();
         Self { tiles, run: rows.taps, lines: 1, table, broken, taps }
     }
@@ -142,6 +142,8 @@ mod tests {
     use super::*;
     use crate::contraction::{ConvGeometry, Window};
 
+    const PIXELS: usize = 5;
+
     fn rows(input: usize, pad: usize) -> Rows {
         let window = Window {
             input,
@@ -160,7 +162,7 @@ mod tests {
     #[test]
     fn tiles_cover_all_pixels_and_differ_by_one() {
         for pixels in 0..60 {
-            let tiles = Tiles::of(pixels);
+            let tiles = Tiles::of(pixels, PIXELS);
             let sizes: Vec<_> = (0..tiles.count).map(|i| tiles.size(i)).collect();
             assert_eq!((sizes.iter().sum::<usize>(), tiles.start(tiles.count)), (pixels, pixels));
             assert!(sizes.iter().all(|&size| (1..=PIXELS).contains(&size) && sizes[0] - size < 2));
@@ -169,7 +171,7 @@ mod tests {
 
     #[test]
     fn taps_side_by_side_are_one_line() {
-        let places = Places::new(&rows(4, 0), 3);
+        let places = Places::new(&rows(4, 0), 3, PIXELS);
         assert_eq!(places.table, [0, 1, 4, 5, 4, 5, 8, 9, 8, 9, 12, 13][..]);
         assert_eq!(places.broken(0..1).count(), 0);
     }
@@ -177,7 +179,7 @@ mod tests {
     #[test]
     fn lines_at_the_rim_are_in_the_padding_or_broken() {
         let rows = rows(2, 1);
-        let places = Places::new(&rows, 3);
+        let places = Places::new(&rows, 3, PIXELS);
         assert!(places.table.iter().all(|&at| at >= Places::BROKEN));
         let broken: Vec<_> = places.broken(0..1).collect();
         assert_eq!(broken.len(), 8);
@@ -194,7 +196,7 @@ mod tests {
         }
         for (input, pad, run) in [(2, 1, 3), (9, 1, 3), (9, 0, 3), (7, 2, 1)] {
             let rows = rows(input, pad);
-            let places = Places::new(&rows, run);
+            let places = Places::new(&rows, run, PIXELS);
             for tile in 0..places.tiles.count {
                 let pixels = places.tiles.pixels(tile..tile + 1);
                 let taps = &rows.table[9 * pixels.start..9 * pixels.end];

@@ -10,21 +10,26 @@ use super::places::Places;
 use super::tile::Sources;
 use crate::kernel::product::Image;
 use crate::kernel::rows::Rows;
-use crate::kernel::weights::Element;
+use crate::kernel::weights::{Element, Weights};
 
 /// Codes behind a row that a step may read.
 pub(super) const SLACK: usize = 16;
 
+/// Channels below which all taps may be read as one row.
+const FEW: usize = 16;
+
 /// How lines read x.
 #[derive(Clone, Debug)]
-pub(super) struct Shape {
-    pub(super) element: Element,
+pub(in crate::kernel) struct Shape {
+    element: Element,
     /// Channels of x, of all groups.
-    pub(super) channels: usize,
-    /// Whether a block wants words of bytes.
-    pub(super) widen: bool,
+    pub(in crate::kernel) channels: usize,
+    /// Taps of a line; all of them in a panel.
+    pub(in crate::kernel) run: usize,
     /// Where there are few channels: all taps are copied side by side.
-    pub(super) panel: Option<Panel>,
+    pub(in crate::kernel) panel: Option<Panel>,
+    /// Whether a block wants words of bytes.
+    widen: bool,
     /// Zero points for a line, as they are stored and as words: what lies outside of x.
     zeros: Vec<u8>,
     zero_words: Vec<i16>,
@@ -32,7 +37,7 @@ pub(super) struct Shape {
 
 /// Rows of one task; kept for the next one, so that the memory is.
 #[derive(Default)]
-pub(super) struct Scratch {
+pub(in crate::kernel) struct Scratch {
     /// Pixels of x without gaps.
     dense: Vec<u8>,
     /// Of each pixel of the result, all that it reads.
@@ -57,18 +62,38 @@ struct Band<'a> {
 }
 
 impl Shape {
-    /// For lines of `run` taps; `zero` is the stored code of 0.
-    pub(super) fn new(
-        element: Element,
-        [channels, run]: [usize; 2],
+    /// `groups` have `channels` channels of x each; `zero` is the stored code of 0. `copies_pay` tells whether lines of so
+    /// many taps had better be copied side by side.
+    pub(in crate::kernel) fn new(
+        groups: &[Weights],
+        channels: usize,
+        rows: &Rows,
         zero: i32,
-        widen: bool,
-        panel: Option<Panel>,
+        copies_pay: impl Fn(usize) -> bool,
     ) -> Self {
-        let count = run * channels + SLACK;
-        let zeros = element.repeated(zero, count);
-        let zero_words = if widen { vec![i16::from(zero as u8); count] } else { vec![] };
-        Self { element, channels, widen, panel, zeros, zero_words }
+        let element = groups[0].element;
+        // Only all channels of a pixel are followed by those of the next one.
+        let run = if groups.len() > 1 { 1 } else { rows.run };
+        let copies = groups.len() == 1 && (1..FEW).contains(&channels) && copies_pay(run);
+        let panel = copies.then(|| Panel::new(element, channels, rows, zero));
+        let run = if copies { rows.taps } else { run };
+        let channels = groups.len() * channels;
+        let zeros = element.repeated(zero, run * channels + SLACK);
+        Self { element, channels, run, panel, widen: false, zeros, zero_words: vec![] }
+    }
+
+    /// With bytes as words too.
+    pub(super) fn widened(self) -> Self {
+        let zero_words = self.zeros.iter().map(|&zero| zero.into()).collect();
+        Self { widen: true, zero_words, ..self }
+    }
+
+    /// Where lines of this shape lie, for tiles of up to `size` pixels.
+    pub(in crate::kernel) fn places(&self, rows: &Rows, size: usize) -> Places {
+        match self.panel {
+            Some(_) => Places::of_panel(rows, size),
+            None => Places::new(rows, self.run, size),
+        }
     }
 
     /// Bytes of a pixel of x.
@@ -82,7 +107,7 @@ impl Scratch {
     ///
     /// # Safety
     /// `x` is an image that `rows` may read, with 4 bytes behind it; the places are theirs; the CPU has AVX2.
-    pub(super) unsafe fn fill(
+    pub(in crate::kernel) unsafe fn fill(
         &mut self,
         shape: &Shape,
         (rows, places): (&Rows, &Places),
@@ -139,6 +164,11 @@ impl Scratch {
     /// The rows of the tiles.
     pub(super) fn rows(&self) -> Sources {
         Sources { stored: self.stored_rows.as_ptr(), words: self.word_rows.as_ptr() }
+    }
+
+    /// The first `count` rows of codes as they are stored.
+    pub(in crate::kernel) fn stored(&self, count: usize) -> &[*const u8] {
+        &self.stored_rows[..count]
     }
 
     #[target_feature(enable = "avx2")]
@@ -200,7 +230,7 @@ impl Scratch {
         let length = places.run * pixel + SLACK;
         grow(&mut self.pieces, broken.len() * length);
         for (out, (_, taps)) in self.pieces.chunks_exact_mut(length).zip(broken) {
-            piece((band.codes, band.start, band.stride), taps, &shape.zeros[..pixel], out);
+            piece((band.codes, band.start, pixel), taps, &shape.zeros, out);
         }
         length
     }

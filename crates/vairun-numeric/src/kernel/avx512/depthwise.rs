@@ -31,6 +31,12 @@ pub(in crate::kernel) struct Packed {
     padding: Vec<u8>,
 }
 
+/// Whether the channels fill registers so far that sharing columns between pixels, sixteen channels at a time as with AVX2,
+/// takes longer. The numbers are times of a 3×3 kernel.
+pub(in crate::kernel) fn fills(element: Element, channels: usize) -> bool {
+    element == Element::Byte && 20 * channels.div_ceil(BLOCK) < 7 * channels.div_ceil(LANES)
+}
+
 /// The channel of its block that element `i` of the four registers belongs to.
 fn channel(i: usize) -> usize {
     let (register, lane) = (i / LANES, i % LANES);
@@ -51,8 +57,7 @@ impl Packed {
         element: Element,
         weights: &[i16],
         channels: usize,
-        finish: &Finish,
-        zero: i32,
+        (finish, zero): (&Finish, i32),
     ) -> Self {
         let taps = weights.len() / channels.max(1);
         let (blocks, part) = (channels.div_ceil(BLOCK), finish.from(0));

@@ -4,5 +4,6 @@ mod codes;
 pub(super) mod depthwise;
 mod finish;
 pub(super) mod pairs;
+pub(super) mod product;
 pub(super) mod table;
-pub(super) mod tile;
+mod tile;

@@ -15,7 +15,7 @@ use crate::kernel::weights::Element;
 ///
 /// # Safety
 /// The CPU has what [`crate::kernel::Isa::Avx512`] names; the rows and the target are as [`Tile::scalar`] wants them.
-pub(in crate::kernel) unsafe fn run(tile: &Tile, target: Target) {
+pub(super) unsafe fn run(tile: &Tile, target: Target) {
     // SAFETY: as the caller promises.
     unsafe {
         match tile.element {
@@ -26,7 +26,7 @@ pub(in crate::kernel) unsafe fn run(tile: &Tile, target: Target) {
 }
 
 /// Pixels that one pass over the weights serves, by vectors of channels: as many sums as registers hold.
-pub(in crate::kernel) const fn pixels(vectors: usize) -> usize {
+pub(super) const fn pixels_of(vectors: usize) -> usize {
     match vectors {
         1 => 14,
         2 => 12,
@@ -40,7 +40,7 @@ unsafe fn by_width<const WORDS: bool>(tile: &Tile, target: Target) {
         ($vectors:literal: $($pixels:literal)*) => {
             match tile.pixels {
                 $($pixels => unsafe { run_tile::<$pixels, $vectors, WORDS>(tile, target) },)*
-                _ => unreachable!("the caller makes tiles of at most `pixels(vectors)`"),
+                _ => unreachable!("the caller makes tiles of at most `pixels_of(vectors)`"),
             }
         };
     }

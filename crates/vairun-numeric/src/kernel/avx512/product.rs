@@ -1,0 +1,134 @@
+//! Products with AVX-512 VNNI: up to sixty-four output channels at once.
+//!
+//! The rows of a task are found as with AVX2, those of a pixel side by side: tiles of any size then follow each other.
+
+#![allow(unsafe_code)]
+
+use std::cell::RefCell;
+
+use super::tile::{pixels_of, run};
+use crate::kernel::avx2::places::Places;
+use crate::kernel::avx2::sources::{Scratch, Shape};
+use crate::kernel::dispatch::in_parts;
+use crate::kernel::finish::{Finish, LANES};
+use crate::kernel::product::{Image, Placed, placed};
+use crate::kernel::rows::Rows;
+use crate::kernel::tile::{Target, Tile};
+use crate::kernel::weights::{BLOCK, Weights};
+
+/// Pixels of the result that one task computes at most.
+const TASK: usize = 96;
+/// Pixels of a task at least, where threads want some.
+const LEAST: usize = 14;
+
+/// The weights of a product.
+#[derive(Clone, Debug)]
+pub(in crate::kernel) struct Packed {
+    shape: Shape,
+    /// Of each group, the taps of a line as one.
+    groups: Vec<Weights>,
+    blocks: Vec<Placed>,
+}
+
+/// Whether one row of all taps, copied, takes fewer instructions than lines of `run` taps, each of which ends with a step
+/// that may not be full. The numbers are instructions of the tile and of the copy, for a pixel.
+fn copies_pay(weights: &Weights, run: usize) -> bool {
+    const LINE: usize = 2;
+    let steps = |terms: usize| terms.div_ceil(weights.element.terms());
+    let (lines, length) = (weights.taps / run, run * weights.channels);
+    let saved = lines * steps(length) - steps(lines * length);
+    let copy = lines * (6 + length * weights.element.bytes() / 8);
+    let vectors = weights.out_channels.div_ceil(LANES);
+    let broadcasts = weights.out_channels.div_ceil(BLOCK);
+    saved * (vectors + broadcasts) + LINE * (lines - 1) * broadcasts > copy
+}
+
+impl Packed {
+    /// `groups` have `channels` channels of x each.
+    pub(in crate::kernel) fn new(
+        groups: Vec<Weights>,
+        channels: usize,
+        rows: &Rows,
+        zero: i32,
+    ) -> Self {
+        let pays = |run| copies_pay(&groups[0], run);
+        let shape = Shape::new(&groups, channels, rows, zero, pays);
+        let lines = rows.taps() / shape.run;
+        let blocks = placed(&groups);
+        let groups = groups.into_iter().map(|weights| weights.in_lines(lines)).collect();
+        Self { shape, groups, blocks }
+    }
+
+    /// Whether a run reads the table of rows: their places are not all that it takes.
+    pub(in crate::kernel) fn reads_rows(&self) -> bool {
+        self.shape.panel.is_some()
+    }
+
+    /// Where a product of these weights reads x.
+    pub(in crate::kernel) fn places(&self, rows: &Rows) -> Places {
+        self.shape.places(rows, 1)
+    }
+
+    /// Computes one image of the result.
+    ///
+    /// # Safety
+    /// The CPU has what [`crate::kernel::Isa::Avx512`] names; `x` is an image that `rows` may read, with 4 bytes behind it;
+    /// the places are those of `rows`; the target starts at its first pixel and is writable for all of them.
+    pub(in crate::kernel) unsafe fn image(
+        &self,
+        (rows, places): (&Rows, &Places),
+        finish: &Finish,
+        x: Image,
+        target: Target,
+    ) {
+        thread_local!(static SCRATCH: RefCell<Scratch> = RefCell::default());
+        let pixels = rows.pixels();
+        let start = target.start as usize;
+        let work =
+            rows.reads() * self.shape.channels * finish.channels() / self.groups.len() / LANES;
+        let sizes = [pixels, self.blocks.len()];
+        in_parts(work, sizes, [pixels.div_ceil(TASK), LEAST], |pixels, blocks| {
+            let start = (start + pixels.start * target.stride) as *mut u8;
+            SCRATCH.with_borrow_mut(|scratch| {
+                // SAFETY: as the caller promises.
+                unsafe { scratch.fill(&self.shape, (rows, places), x, pixels.clone()) };
+                let rows = scratch.stored(pixels.len() * places.lines);
+                for placed in &self.blocks[blocks] {
+                    // SAFETY: as the caller promises; no two tasks write the same channels of the same pixels.
+                    unsafe { self.block(finish, placed, rows, Target { start, ..target }) };
+                }
+            });
+        });
+    }
+
+    /// Computes a block of the pixels that read `rows`.
+    ///
+    /// # Safety
+    /// As [`Packed::image`]; the target starts at the first of the pixels.
+    unsafe fn block(&self, finish: &Finish, placed: &Placed, rows: &[*const u8], target: Target) {
+        let &Placed { group, first, channel } = placed;
+        let weights = &self.groups[group];
+        let (lines, channels) = (weights.taps, BLOCK.min(weights.out_channels - first));
+        let start = target.start.wrapping_add(channel * finish.output().bytes());
+        let pixels = rows.len() / lines;
+        let tiles = pixels.div_ceil(pixels_of(channels.div_ceil(LANES)));
+        let offset = group * self.shape.channels / self.groups.len() * weights.element.bytes();
+        for i in 0..tiles {
+            // Tiles of nearly one size: none is left with a single pixel.
+            let (from, to) = (pixels * i / tiles, pixels * (i + 1) / tiles);
+            let tile = Tile {
+                element: weights.element,
+                rows: &rows[from * lines..to * lines],
+                offset,
+                pixels: to - from,
+                taps: lines,
+                steps: weights.steps,
+                weights: weights.block(first),
+                finish: finish.from(channel),
+            };
+            let start = start.wrapping_add(from * target.stride);
+            // SAFETY: the rows are those of the tile, readable for its steps; the rest as the caller promises.
+            unsafe { run(&tile, Target { start, channels, ..target }) };
+        }
+    }
+}
