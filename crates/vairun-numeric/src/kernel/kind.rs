@@ -19,7 +19,14 @@ macro_rules! by_kind {
     };
 }
 
-pub(super) use by_kind;
+/// As [`by_kind`], of a quantizer that `Narrow::can_merge`.
+macro_rules! by_merging_kind {
+    ($narrow:ident, $kind:ident => $body:expr) => {
+        $crate::kernel::kind::by_kind!(@ $narrow, $kind => $body; 0 1 4 5 8 9)
+    };
+}
+
+pub(super) use {by_kind, by_merging_kind};
 
 /// How the quotient is computed, with [`DIVISION`] as mask.
 pub(super) const EXACT: u8 = 0;

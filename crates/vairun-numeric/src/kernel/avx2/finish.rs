@@ -7,7 +7,7 @@ use std::arch::x86_64::*;
 use super::codes::Quantizer;
 use super::merged::merged8;
 use crate::kernel::finish::{LANES, Output, Part};
-use crate::kernel::kind::by_kind;
+use crate::kernel::kind::{by_kind, by_merging_kind};
 use crate::kernel::tile::Target;
 
 /// Finishes and writes sums `[pixels, LANES]`.
@@ -20,7 +20,7 @@ pub(super) unsafe fn finish(part: &Part, target: Target, sums: &[i32]) {
     unsafe {
         match (part.merged, part.output) {
             (Some(merged), Output::Codes8(narrow)) => {
-                by_kind!(narrow, KIND => merged8::<KIND>(part, merged, &narrow, target, sums));
+                by_merging_kind!(narrow, KIND => merged8::<KIND>(part, merged, &narrow, target, sums));
             }
             (_, Output::Codes8(narrow)) => {
                 by_kind!(narrow, KIND => {

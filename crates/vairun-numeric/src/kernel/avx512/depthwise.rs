@@ -12,7 +12,7 @@ use std::arch::x86_64::*;
 use super::codes::{divided, rounded_small};
 use super::finish::finish;
 use crate::kernel::finish::{Finish, LANES, Output};
-use crate::kernel::kind::{CHECKED, DIVISION, by_kind};
+use crate::kernel::kind::{CHECKED, DIVISION, by_merging_kind};
 use crate::kernel::narrow::{Division, Narrow};
 use crate::kernel::rows::Rows;
 use crate::kernel::tile::Target;
@@ -111,7 +111,7 @@ impl Packed {
         unsafe {
             match (self.element, finish.from(0).merged, finish.output()) {
                 (Element::Byte, Some(_), Output::Codes8(narrow)) => {
-                    by_kind!(narrow, KIND => self.merged::<KIND>(&narrow, x, rows, taps, target));
+                    by_merging_kind!(narrow, KIND => self.merged::<KIND>(&narrow, x, rows, taps, target));
                 }
                 (Element::Byte, ..) => self.any::<false>(finish, x, rows, taps, target),
                 (Element::Word, ..) => self.any::<true>(finish, x, rows, taps, target),
@@ -242,19 +242,22 @@ impl Packed {
     ) {
         for block in 0..target.channels.div_ceil(BLOCK) {
             let first = block * BLOCK;
+            let part = parameters.from(first);
             for (pixel, rows) in rows.chunks_exact(taps).enumerate() {
                 // SAFETY: as the caller promises; a register fills 16 elements of 64.
                 unsafe {
                     let sums = self.sums::<WORDS>(x, rows, block, target.channels);
                     let mut ordered = [0i32; BLOCK];
                     for (i, sums) in in_order(sums).into_iter().enumerate() {
+                        let add = part.add[i * LANES..][..LANES].as_ptr();
+                        let sums = _mm512_add_epi32(sums, _mm512_loadu_si512(add.cast()));
                         _mm512_storeu_si512(ordered[i * LANES..].as_mut_ptr().cast(), sums);
                     }
                     let bytes = parameters.output().bytes();
                     let start = target.start.add(pixel * target.stride + first * bytes);
                     let channels = BLOCK.min(target.channels - first);
                     let target = Target { start, stride: target.stride, channels };
-                    finish(&parameters.from(first), target, 1, &ordered);
+                    finish(&part, target, 1, &ordered);
                 }
             }
         }

@@ -11,7 +11,82 @@ use crate::kernel::kind::{CHECKED, DIVISION, by_kind};
 use crate::kernel::narrow::{Division, Narrow};
 use crate::kernel::tile::Target;
 
-/// Finishes and writes sums `[vectors, pixels, lanes]` as codes of 8 bits, by the factors of `Finish::merged`.
+/// The parameters of some vectors of channels whose codes of 8 bits the factors of `Finish::merged` give.
+pub(super) struct Merged<'a, const VECTORS: usize, const KIND: u8> {
+    narrow: &'a Narrow,
+    scale: *const f32,
+    factor: *const f32,
+    mask: u64,
+    low: __m512i,
+    high: __m512i,
+    zero: __m512i,
+    order: __m512i,
+}
+
+impl<'a, const VECTORS: usize, const KIND: u8> Merged<'a, VECTORS, KIND> {
+    /// For the first `channels` of these vectors.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    pub(super) fn new(part: &Part, merged: &[f32], narrow: &'a Narrow, channels: usize) -> Self {
+        assert!(part.scale.len().min(merged.len()) >= VECTORS * LANES, "parameters of all vectors");
+        let (low, high) = narrow.range();
+        Self {
+            narrow,
+            scale: part.scale.as_ptr(),
+            factor: merged.as_ptr(),
+            mask: u64::MAX >> (64 - channels.min(64)),
+            low: _mm512_set1_epi8(low as i8),
+            high: _mm512_set1_epi8(high as i8),
+            zero: _mm512_set1_epi16(narrow.zero() as i16),
+            order: _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
+        }
+    }
+
+    /// Writes the codes of the sums of a pixel.
+    ///
+    /// # Safety
+    /// `to` is writable for the channels.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    pub(super) unsafe fn write(&self, sums: [__m512i; VECTORS], to: *mut u8) {
+        let tie = _mm512_set1_ps(0.5 - Division::MARGIN);
+        let mut quotient = [_mm512_setzero_ps(); VECTORS];
+        let mut farthest = _mm512_setzero_ps();
+        // SAFETY: there are parameters of all vectors; `to` as the caller promises.
+        unsafe {
+            for n in 0..VECTORS {
+                let factor = _mm512_loadu_ps(self.factor.add(n * LANES));
+                quotient[n] = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[n]), factor);
+                if KIND & DIVISION == CHECKED {
+                    // 0b11: the larger of the magnitudes; 0b10 in the upper bits: without its sign.
+                    let distance = _mm512_reduce_ps::<0>(quotient[n]);
+                    farthest = _mm512_range_ps::<0b1011>(farthest, distance);
+                }
+            }
+            if KIND & DIVISION == CHECKED && _mm512_cmp_ps_mask::<_CMP_GE_OQ>(farthest, tie) != 0 {
+                for n in 0..VECTORS {
+                    let scale = _mm512_loadu_ps(self.scale.add(n * LANES));
+                    let number = _mm512_cvtepi32_ps(sums[n]);
+                    quotient[n] = divided(self.narrow, number, scale, quotient[n]);
+                }
+            }
+            let code = |n: usize| match n < VECTORS {
+                true => rounded_small::<KIND>(quotient[n]),
+                false => _mm512_setzero_si512(),
+            };
+            let lower = _mm512_adds_epi16(_mm512_packs_epi32(code(0), code(1)), self.zero);
+            let upper = match VECTORS > 2 {
+                true => _mm512_adds_epi16(_mm512_packs_epi32(code(2), code(3)), self.zero),
+                false => self.zero,
+            };
+            let bytes = _mm512_permutexvar_epi32(self.order, _mm512_packus_epi16(lower, upper));
+            let bytes = _mm512_min_epu8(_mm512_max_epu8(bytes, self.low), self.high);
+            _mm512_mask_storeu_epi8(to.cast(), self.mask, bytes);
+        }
+    }
+}
+
+/// Finishes and writes corrected sums `[vectors, pixels, lanes]` as codes of 8 bits, by the factors of `Finish::merged`.
 ///
 /// # Safety
 /// As [`finish`].
@@ -24,58 +99,22 @@ pub(super) unsafe fn merged8<const VECTORS: usize, const KIND: u8>(
     pixels: usize,
     sums: &[i32],
 ) {
-    let mask = u64::MAX >> (64 - target.channels.min(64));
-    let (low, high) = narrow.range();
-    let (low, high) = (_mm512_set1_epi8(low as i8), _mm512_set1_epi8(high as i8));
-    let zero = _mm512_set1_epi16(narrow.zero() as i16);
-    let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    let tie = _mm512_set1_ps(0.5 - Division::MARGIN);
-    let mut add = [_mm512_setzero_si512(); VECTORS];
-    let mut factor = [_mm512_setzero_ps(); VECTORS];
-    // SAFETY: the parameters are padded by a block; the target is writable for the channels of the mask; `sums` holds
-    // LANES elements for each vector and pixel.
-    unsafe {
-        for n in 0..VECTORS {
-            add[n] = _mm512_loadu_si512(part.add.as_ptr().add(n * LANES).cast());
-            factor[n] = _mm512_loadu_ps(merged.as_ptr().add(n * LANES));
-        }
-        for m in 0..pixels {
-            let mut numbers = [_mm512_setzero_ps(); VECTORS];
-            let mut quotient = [_mm512_setzero_ps(); VECTORS];
-            let mut farthest = _mm512_setzero_ps();
+    let merged = Merged::<VECTORS, KIND>::new(part, merged, narrow, target.channels);
+    assert_eq!(sums.len(), VECTORS * pixels * LANES, "sums of all vectors and pixels");
+    for m in 0..pixels {
+        let mut of_pixel = [_mm512_setzero_si512(); VECTORS];
+        // SAFETY: `sums` holds LANES elements for each vector and pixel; the target as the caller promises.
+        unsafe {
             for n in 0..VECTORS {
-                let sum = _mm512_loadu_si512(sums.as_ptr().add((n * pixels + m) * LANES).cast());
-                numbers[n] = _mm512_cvtepi32_ps(_mm512_add_epi32(sum, add[n]));
-                quotient[n] = _mm512_mul_ps(numbers[n], factor[n]);
-                if KIND & DIVISION == CHECKED {
-                    // 0b11: the larger of the magnitudes; 0b10 in the upper bits: without its sign.
-                    let distance = _mm512_reduce_ps::<0>(quotient[n]);
-                    farthest = _mm512_range_ps::<0b1011>(farthest, distance);
-                }
+                let at = sums.as_ptr().add((n * pixels + m) * LANES);
+                of_pixel[n] = _mm512_loadu_si512(at.cast());
             }
-            if KIND & DIVISION == CHECKED && _mm512_cmp_ps_mask::<_CMP_GE_OQ>(farthest, tie) != 0 {
-                for n in 0..VECTORS {
-                    let factor = _mm512_loadu_ps(part.scale.as_ptr().add(n * LANES));
-                    quotient[n] = divided(narrow, numbers[n], factor, quotient[n]);
-                }
-            }
-            let code = |n: usize| match n < VECTORS {
-                true => rounded_small::<KIND>(quotient[n]),
-                false => _mm512_setzero_si512(),
-            };
-            let lower = _mm512_adds_epi16(_mm512_packs_epi32(code(0), code(1)), zero);
-            let upper = match VECTORS > 2 {
-                true => _mm512_adds_epi16(_mm512_packs_epi32(code(2), code(3)), zero),
-                false => zero,
-            };
-            let bytes = _mm512_permutexvar_epi32(order, _mm512_packus_epi16(lower, upper));
-            let bytes = _mm512_min_epu8(_mm512_max_epu8(bytes, low), high);
-            _mm512_mask_storeu_epi8(target.start.add(m * target.stride).cast(), mask, bytes);
+            merged.write(of_pixel, target.start.add(m * target.stride));
         }
     }
 }
 
-/// Finishes and writes sums `[vectors, pixels, lanes]`.
+/// Finishes and writes corrected sums `[vectors, pixels, lanes]`.
 ///
 /// # Safety
 /// The target is writable for the pixels and its channels; the CPU has AVX-512.
@@ -189,10 +228,9 @@ unsafe fn each(
         let mask = (u32::MAX >> (32 - LANES.min(target.channels - first) as u32)) as __mmask16;
         // SAFETY: the parameters are padded by a block; the target is writable for the channels of the mask.
         unsafe {
-            let add = _mm512_loadu_si512(finish.add.as_ptr().add(first).cast());
             let mut at = target.start.add(first * finish.output.bytes());
             for sums in sums.chunks_exact(LANES) {
-                let sums = _mm512_add_epi32(_mm512_loadu_si512(sums.as_ptr().cast()), add);
+                let sums = _mm512_loadu_si512(sums.as_ptr().cast());
                 write(at, mask, convert(first, sums));
                 at = at.add(target.stride);
             }

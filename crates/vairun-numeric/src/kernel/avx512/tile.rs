@@ -5,9 +5,9 @@
 
 use std::arch::x86_64::*;
 
-use super::finish::{finish, merged8};
+use super::finish::{Merged, finish, merged8};
 use crate::kernel::finish::{LANES, Output};
-use crate::kernel::kind::by_kind;
+use crate::kernel::kind::by_merging_kind;
 use crate::kernel::tile::{Target, Tile};
 use crate::kernel::weights::Element;
 
@@ -35,6 +35,23 @@ pub(super) const fn pixels_of(vectors: usize) -> usize {
     }
 }
 
+/// Pixels from which on the sums of so many vectors are made codes without leaving their registers: most tiles have them.
+const fn whole(vectors: usize) -> usize {
+    match vectors {
+        4 => 5,
+        _ => pixels_of(vectors),
+    }
+}
+
+/// Writes each pixel of a tile.
+macro_rules! each_pixel {
+    ($sums:ident, $merged:ident, $target:ident; $($m:literal)*) => {{$(
+        if $m < PIXELS {
+            $merged.write($sums[$m], $target.start.add($m * $target.stride));
+        }
+    )*}};
+}
+
 unsafe fn by_width<const WORDS: bool>(tile: &Tile, target: Target) {
     macro_rules! by_pixels {
         ($vectors:literal: $($pixels:literal)*) => {
@@ -60,6 +77,14 @@ unsafe fn run_tile<const PIXELS: usize, const VECTORS: usize, const WORDS: bool>
     target: Target,
 ) {
     let mut sums = [[_mm512_setzero_si512(); VECTORS]; PIXELS];
+    assert!(tile.finish.add.len() >= VECTORS * LANES, "the parameters are padded by a block");
+    for n in 0..VECTORS {
+        // SAFETY: LANES elements.
+        let add = unsafe { _mm512_loadu_si512(tile.finish.add.as_ptr().add(n * LANES).cast()) };
+        for m in 0..PIXELS {
+            sums[m][n] = add;
+        }
+    }
     let mut w = tile.weights.as_ptr();
     assert!(tile.rows.len() >= PIXELS * tile.taps, "a row for each pixel and tap");
     // SAFETY: `rows` holds a pointer for each pixel and tap, each readable for 4 · steps bytes from the offset on; the
@@ -90,6 +115,17 @@ unsafe fn run_tile<const PIXELS: usize, const VECTORS: usize, const WORDS: bool>
         }
     }
     // The sums are indexed by constants alone, so that they stay in registers until here.
+    if let (Some(merged), Output::Codes8(narrow)) = (tile.finish.merged, tile.finish.output)
+        && PIXELS >= whole(VECTORS)
+    {
+        by_merging_kind!(narrow, KIND => {
+            let merged =
+                Merged::<VECTORS, KIND>::new(&tile.finish, merged, &narrow, target.channels);
+            // SAFETY: the target as the caller promises.
+            unsafe { each_pixel!(sums, merged, target; 0 1 2 3 4 5 6 7 8 9 10 11 12 13) };
+        });
+        return;
+    }
     let mut spilled = Spilled([0; 24 * LANES]);
     for n in 0..VECTORS {
         for m in 0..PIXELS {
@@ -98,15 +134,16 @@ unsafe fn run_tile<const PIXELS: usize, const VECTORS: usize, const WORDS: bool>
             unsafe { _mm512_storeu_si512(at.cast(), sums[m][n]) };
         }
     }
+    let sums = &spilled.0[..VECTORS * PIXELS * LANES];
     // SAFETY: as the caller promises.
     unsafe {
         match (tile.finish.merged, tile.finish.output) {
             (Some(merged), Output::Codes8(narrow)) => {
-                by_kind!(narrow, KIND => merged8::<VECTORS, KIND>(
-                    &tile.finish, merged, &narrow, target, PIXELS, &spilled.0,
+                by_merging_kind!(narrow, KIND => merged8::<VECTORS, KIND>(
+                    &tile.finish, merged, &narrow, target, PIXELS, sums,
                 ));
             }
-            _ => finish(&tile.finish, target, PIXELS, &spilled.0),
+            _ => finish(&tile.finish, target, PIXELS, sums),
         }
     }
 }
