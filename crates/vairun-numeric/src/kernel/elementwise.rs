@@ -145,6 +145,11 @@ impl<A: Stored, B: Stored, C: Stored> Row<'_, A, B, C> {
         match isa {
             // SAFETY: whoever chooses the instruction set has asked the CPU.
             #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => unsafe {
+                super::avx512::elementwise::binary(self.binary, self.a, self.b, self.out);
+            },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
             _ if isa.has_avx2() => unsafe {
                 super::avx2::elementwise::binary(self.binary, self.a, self.b, self.out);
             },
@@ -231,6 +236,9 @@ pub fn quantize<C: Stored>(isa: Isa, narrow: &Narrow, x: &[f32], out: &mut [C]) 
     assert_eq!(x.len(), out.len(), "as many codes as numbers");
     in_tasks(x, out, |x, out| match isa {
         // SAFETY: whoever chooses the instruction set has asked the CPU.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { super::avx512::elementwise::quantize(narrow, x, out) },
+        // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         _ if isa.has_avx2() => unsafe {
             super::avx2::elementwise::quantize(narrow, x, out);

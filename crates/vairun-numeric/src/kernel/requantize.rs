@@ -27,6 +27,9 @@ impl Requantize {
         in_tasks(x, out, |x, out| match isa {
             // SAFETY: whoever chooses the instruction set has asked the CPU.
             #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => unsafe { super::avx512::elementwise::requantize(self, x, out) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
             _ if isa.has_avx2() => unsafe { super::avx2::elementwise::requantize(self, x, out) },
             _ => on(isa, Each(self, x, out)),
         });

@@ -137,3 +137,33 @@ fn operations_on_codes_are_those_of_the_operators() {
         }
     }
 }
+
+/// Scales whose sums lie on ties, beside them, and far beyond the range.
+#[test]
+fn every_sum_of_two_bytes_has_the_code_of_the_definition() {
+    let a: Vec<u8> = (0..1 << 16).map(|i| (i >> 8) as u8).collect();
+    let b: Vec<u8> = (0..1 << 16).map(|i| (i & 255) as u8).collect();
+    let next = |x: f32| f32::from_bits(x.to_bits() + 1);
+    let step = 0.37;
+    let halves = [0.5 * step, next(0.5 * step), 1.5 * step, 0.005, 0.74, 0.9, 3.0];
+    let scales = halves.iter().flat_map(|&x| halves.map(|y| (x, y)));
+    for (i, (x, y)) in scales.enumerate() {
+        let grids = [Grid { scale: x, zero: 128 }, Grid { scale: y, zero: [0, 77, 255][i % 3] }];
+        let round = [Round::HalfEven, Round::HalfUp, Round::HalfAway][i % 3];
+        let parts =
+            NarrowParts { scale: step, zero: 100, low: 3, high: 250, round, zero_inside: None };
+        let narrow = Narrow::new(parts).unwrap();
+        for operation in [Operation::Add, Operation::Subtract] {
+            let real = |(&a, &b): (&u8, &u8)| {
+                operation.apply(grids[0].real(a.into()), grids[1].real(b.into()))
+            };
+            let want: Vec<u8> =
+                a.iter().zip(&b).map(|pair| narrow.code(real(pair)) as u8).collect();
+            for isa in Isa::available() {
+                let mut got = vec![0u8; a.len()];
+                Binary { operation, grids, narrow }.run(isa, &a, &b, &mut got);
+                assert!(got == want, "{isa} {operation:?} of {grids:?}, {round:?}");
+            }
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 mod codes;
 pub(super) mod depthwise;
+pub(super) mod elementwise;
 mod finish;
 pub(super) mod pairs;
 pub(super) mod product;
