@@ -30,14 +30,27 @@ pub(in crate::kernel) unsafe fn quantize<C: Stored>(narrow: &Narrow, x: &[f32], 
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
 fn quantize_kind<const KIND: u8, C: Stored>(narrow: &Narrow, x: &[f32], out: &mut [C]) {
-    for (x, out) in x.chunks(LANES).zip(out.chunks_mut(LANES)) {
-        let mask = mask(x.len().min(out.len()));
-        // SAFETY: as many elements as the mask has bits.
-        unsafe {
-            let numbers = _mm512_maskz_loadu_ps(mask, x.as_ptr());
-            store(codes::<KIND>(narrow, numbers), out, mask);
-        }
+    let (whole, rest) = x.as_chunks::<TURN>();
+    for (x, out) in whole.iter().zip(out.chunks_exact_mut(TURN)) {
+        quantize_turn::<KIND, C>(narrow, x, out);
     }
+    if !rest.is_empty() {
+        let mut codes = [C::default(); TURN];
+        quantize_turn::<KIND, C>(narrow, &filled(rest), &mut codes);
+        out[TURN * whole.len()..].copy_from_slice(&codes[..rest.len()]);
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn quantize_turn<const KIND: u8, C: Stored>(narrow: &Narrow, x: &[f32; TURN], out: &mut [C]) {
+    let mut results = [_mm512_setzero_si512(); VECTORS];
+    for n in 0..VECTORS {
+        // SAFETY: LANES numbers.
+        let numbers = unsafe { _mm512_loadu_ps(x[n * LANES..][..LANES].as_ptr()) };
+        results[n] = codes::<KIND>(narrow, numbers);
+    }
+    write(results, out);
 }
 
 /// As [`Requantize::run`], one task of it.
@@ -61,11 +74,30 @@ fn requantize_kind<const KIND: u8, X: Stored, C: Stored>(
     x: &[X],
     out: &mut [C],
 ) {
-    for (x, out) in x.chunks(LANES).zip(out.chunks_mut(LANES)) {
-        let mask = mask(x.len().min(out.len()));
-        // SAFETY: as many elements as the mask has bits.
-        unsafe { store(codes::<KIND>(narrow, reals(grid, load(x, mask))), out, mask) };
+    let (whole, rest) = x.as_chunks::<TURN>();
+    for (x, out) in whole.iter().zip(out.chunks_exact_mut(TURN)) {
+        requantize_turn::<KIND, X, C>(grid, narrow, x, out);
     }
+    if !rest.is_empty() {
+        let mut codes = [C::default(); TURN];
+        requantize_turn::<KIND, X, C>(grid, narrow, &filled(rest), &mut codes);
+        out[TURN * whole.len()..].copy_from_slice(&codes[..rest.len()]);
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn requantize_turn<const KIND: u8, X: Stored, C: Stored>(
+    grid: Grid,
+    narrow: &Narrow,
+    x: &[X; TURN],
+    out: &mut [C],
+) {
+    let mut results = [_mm512_setzero_si512(); VECTORS];
+    for n in 0..VECTORS {
+        results[n] = codes::<KIND>(narrow, reals(grid, x, n));
+    }
+    write(results, out);
 }
 
 /// As [`Binary::run`], one row of it: slices of one length.
@@ -90,38 +122,43 @@ fn binary_kind<const KIND: u8, A: Stored, B: Stored, C: Stored>(
     b: &[B],
     out: &mut [C],
 ) {
-    let bytes = size_of::<A>() + size_of::<B>() + size_of::<C>() == 3;
-    let near = bytes && KIND & DIVISION == CHECKED;
+    let of_bytes = size_of::<A>() + size_of::<B>() + size_of::<C>() == 3;
+    let near = of_bytes && KIND & DIVISION == CHECKED;
     let near = if near { Near::new(binary) } else { None };
-    for ((a, b), out) in a.chunks(TURN).zip(b.chunks(TURN)).zip(out.chunks_mut(TURN)) {
-        if let Some(near) = &near
-            && out.len() == TURN
-            // SAFETY: TURN bytes each.
-            && unsafe { near.turn(a.as_ptr().cast(), b.as_ptr().cast(), out.as_mut_ptr().cast()) }
-        {
-            continue;
+    let ((whole_a, rest_a), (whole_b, rest_b)) = (a.as_chunks::<TURN>(), b.as_chunks::<TURN>());
+    for ((a, b), out) in whole_a.iter().zip(whole_b).zip(out.chunks_exact_mut(TURN)) {
+        let done = near.as_ref().is_some_and(|near| {
+            // SAFETY: TURN bytes each, where there is such a form.
+            unsafe { near.turn(a.as_ptr().cast(), b.as_ptr().cast(), out.as_mut_ptr().cast()) }
+        });
+        if !done {
+            binary_turn::<KIND, A, B, C>(binary, a, b, out);
         }
-        exactly::<KIND, A, B, C>(binary, a, b, out);
+    }
+    if !rest_a.is_empty() {
+        let mut codes = [C::default(); TURN];
+        binary_turn::<KIND, A, B, C>(binary, &filled(rest_a), &filled(rest_b), &mut codes);
+        out[TURN * whole_a.len()..].copy_from_slice(&codes[..rest_a.len()]);
     }
 }
 
 /// In the order of the definition.
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn exactly<const KIND: u8, A: Stored, B: Stored, C: Stored>(
+fn binary_turn<const KIND: u8, A: Stored, B: Stored, C: Stored>(
     binary: &Binary,
-    a: &[A],
-    b: &[B],
+    a: &[A; TURN],
+    b: &[B; TURN],
     out: &mut [C],
 ) {
     let [of_a, of_b] = binary.grids;
-    for ((a, b), out) in a.chunks(LANES).zip(b.chunks(LANES)).zip(out.chunks_mut(LANES)) {
-        let mask = mask(out.len());
-        // SAFETY: as many elements as the mask has bits.
-        let (a, b) = unsafe { (reals(of_a, load(a, mask)), reals(of_b, load(b, mask))) };
-        let fused = |[p, q, r]: [f32; 3], a, b| {
-            let [p, q, r] = [_mm512_set1_ps(p), _mm512_set1_ps(q), _mm512_set1_ps(r)];
-            _mm512_fmadd_ps(a, p, _mm512_fmadd_ps(b, q, r))
-        };
+    let fused = |[p, q, r]: [f32; 3], a, b| {
+        let [p, q, r] = [_mm512_set1_ps(p), _mm512_set1_ps(q), _mm512_set1_ps(r)];
+        _mm512_fmadd_ps(a, p, _mm512_fmadd_ps(b, q, r))
+    };
+    let mut results = [_mm512_setzero_si512(); VECTORS];
+    for n in 0..VECTORS {
+        let (a, b) = (reals(of_a, a, n), reals(of_b, b, n));
         let result = match binary.operation {
             Operation::Add => _mm512_add_ps(a, b),
             Operation::Subtract => _mm512_sub_ps(a, b),
@@ -133,9 +170,9 @@ fn exactly<const KIND: u8, A: Stored, B: Stored, C: Stored>(
                 _mm512_add_ps(product, _mm512_set1_ps(q))
             }
         };
-        // SAFETY: as above.
-        unsafe { store(codes::<KIND>(&binary.narrow, result), out, mask) };
+        results[n] = codes::<KIND>(&binary.narrow, result);
     }
+    write(results, out);
 }
 
 /// A sum of bytes as `a · p + (b · q + r)` in codes of the result, near the quotient of the definition.
@@ -176,9 +213,9 @@ impl Near {
         };
         let reaches = [farthest(a, p), farthest(b, q), largest(p), largest(q)];
         let (low, high) = narrow.range();
-        let bytes = low >= 0 && high <= 255 && (0..=255).contains(&narrow.zero());
+        let fits = low >= 0 && high <= 255 && (0..=255).contains(&narrow.zero());
         let within = reaches.into_iter().all(|x| x <= Self::REACH);
-        if !(bytes && within && p.is_normal() && q.is_normal()) {
+        if !(fits && within && p.is_normal() && q.is_normal()) {
             return None;
         }
         let operands = farthest(a, p) + farthest(b, q);
@@ -222,61 +259,65 @@ impl Near {
             if _mm512_cmp_ps_mask::<_CMP_GE_OQ>(farthest, self.tie) != 0 {
                 return false;
             }
-            let code = |n: usize| _mm512_cvtps_epi32(results[n]);
-            let lower = _mm512_packs_epi32(code(0), code(1));
-            let upper = _mm512_packs_epi32(code(2), code(3));
-            let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-            let bytes = _mm512_permutexvar_epi32(order, _mm512_packus_epi16(lower, upper));
-            let bytes = _mm512_min_epu8(_mm512_max_epu8(bytes, self.low), self.high);
+            let mut codes = [_mm512_setzero_si512(); VECTORS];
+            for n in 0..VECTORS {
+                codes[n] = _mm512_cvtps_epi32(results[n]);
+            }
+            let bytes = _mm512_min_epu8(_mm512_max_epu8(bytes(codes), self.low), self.high);
             _mm512_storeu_si512(out.cast(), bytes);
         }
         true
     }
 }
 
-/// So many lanes, 16 at most.
-fn mask(count: usize) -> __mmask16 {
-    ((1u32 << count.min(LANES)) - 1) as __mmask16
+/// A turn that starts with these elements.
+fn filled<T: Copy + Default>(rest: &[T]) -> [T; TURN] {
+    let mut turn = [T::default(); TURN];
+    turn[..rest.len()].copy_from_slice(rest);
+    turn
 }
 
-/// The stored codes of the lanes of a mask; 0 in the others.
-///
-/// # Safety
-/// There are so many codes.
+/// The real numbers of the stored codes of register `n`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn load<T: Stored>(codes: &[T], mask: __mmask16) -> __m512i {
-    let at = codes.as_ptr();
-    // SAFETY: as the caller promises; T is u8 or i16, of which each has its size alone.
-    unsafe {
+fn reals<T: Stored>(grid: Grid, codes: &[T; TURN], n: usize) -> __m512 {
+    let at = codes[n * LANES..][..LANES].as_ptr();
+    // SAFETY: LANES codes; T is u8 or i16, of which each has its size alone.
+    let codes = unsafe {
         match size_of::<T>() {
-            1 => _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, at.cast())),
-            _ => _mm512_cvtepi16_epi32(_mm256_maskz_loadu_epi16(mask, at.cast())),
+            1 => _mm512_cvtepu8_epi32(_mm_loadu_si128(at.cast())),
+            _ => _mm512_cvtepi16_epi32(_mm256_loadu_si256(at.cast())),
         }
-    }
-}
-
-/// The real numbers of stored codes.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn reals(grid: Grid, codes: __m512i) -> __m512 {
+    };
     let codes = _mm512_sub_epi32(codes, _mm512_set1_epi32(grid.zero));
     _mm512_mul_ps(_mm512_cvtepi32_ps(codes), _mm512_set1_ps(grid.scale))
 }
 
-/// Writes the codes of the lanes of a mask.
-///
-/// # Safety
-/// There is room for so many.
+/// Codes as bytes, what is beyond as the nearest one.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn store<C: Stored>(codes: __m512i, out: &mut [C], mask: __mmask16) {
-    let at = out.as_mut_ptr();
-    // SAFETY: as the caller promises; C is u8 or i16.
+#[target_feature(enable = "avx512f,avx512bw")]
+fn bytes(codes: [__m512i; VECTORS]) -> __m512i {
+    let lower = _mm512_packs_epi32(codes[0], codes[1]);
+    let upper = _mm512_packs_epi32(codes[2], codes[3]);
+    let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    _mm512_permutexvar_epi32(order, _mm512_packus_epi16(lower, upper))
+}
+
+/// Writes the stored codes of a turn.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn write<C: Stored>(codes: [__m512i; VECTORS], out: &mut [C]) {
+    let at = out[..TURN].as_mut_ptr();
+    // SAFETY: room for TURN codes of u8 or i16.
     unsafe {
-        match size_of::<C>() {
-            1 => _mm_mask_storeu_epi8(at.cast(), mask, _mm512_cvtepi32_epi8(codes)),
-            _ => _mm256_mask_storeu_epi16(at.cast(), mask, _mm512_cvtepi32_epi16(codes)),
+        if size_of::<C>() == 1 {
+            return _mm512_storeu_si512(at.cast(), bytes(codes));
+        }
+        let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+        for half in 0..2 {
+            let words = _mm512_packs_epi32(codes[2 * half], codes[2 * half + 1]);
+            let words = _mm512_permutexvar_epi64(order, words);
+            _mm512_storeu_si512(at.add(half * 2 * LANES).cast(), words);
         }
     }
 }

@@ -16,6 +16,8 @@ pub(super) struct Merged<'a, const VECTORS: usize, const KIND: u8> {
     narrow: &'a Narrow,
     scale: *const f32,
     factor: *const f32,
+    /// `Part::fixed`
+    fixed: bool,
     mask: u64,
     low: __m512i,
     high: __m512i,
@@ -24,6 +26,9 @@ pub(super) struct Merged<'a, const VECTORS: usize, const KIND: u8> {
 }
 
 impl<'a, const VECTORS: usize, const KIND: u8> Merged<'a, VECTORS, KIND> {
+    /// Of numbers of magnitude below 2^22 added to it, the lowest bit is 1.
+    const MAGIC: f32 = 12_582_912.0;
+
     /// For the first `channels` of these vectors.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
@@ -34,12 +39,67 @@ impl<'a, const VECTORS: usize, const KIND: u8> Merged<'a, VECTORS, KIND> {
             narrow,
             scale: part.scale.as_ptr(),
             factor: merged.as_ptr(),
+            fixed: part.fixed,
             mask: u64::MAX >> (64 - channels.min(64)),
             low: _mm512_set1_epi8(low as i8),
             high: _mm512_set1_epi8(high as i8),
             zero: _mm512_set1_epi16(narrow.zero() as i16),
             order: _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
         }
+    }
+
+    /// Whether [`Merged::write_fixed`] has the codes.
+    pub(super) fn has_fixed(&self) -> bool {
+        KIND & DIVISION == CHECKED && self.fixed
+    }
+
+    /// Writes the codes of the sums of a pixel whose quotients are `Part::fixed`.
+    ///
+    /// Added to [`Self::MAGIC`], a quotient becomes an integer in the lower bits, rounded once; that may be another one
+    /// than the definition's near a tie alone.
+    ///
+    /// # Safety
+    /// `to` is writable for the channels.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    pub(super) unsafe fn write_fixed(&self, sums: [__m512i; VECTORS], to: *mut u8) {
+        let magic = _mm512_set1_ps(Self::MAGIC);
+        let offset = _mm512_set1_epi32(self.narrow.zero() - Self::MAGIC.to_bits() as i32);
+        let tie = _mm512_set1_ps(0.5 - Division::MARGIN);
+        let mut code = [_mm512_setzero_si512(); 4];
+        let mut farthest = _mm512_setzero_ps();
+        // SAFETY: there are parameters of all vectors; `to` as the caller promises.
+        unsafe {
+            for n in 0..VECTORS {
+                let factor = _mm512_loadu_ps(self.factor.add(n * LANES));
+                let number = _mm512_cvtepi32_ps(sums[n]);
+                let rounded = _mm512_fmadd_ps(number, factor, magic);
+                let distance = _mm512_fmsub_ps(number, factor, _mm512_sub_ps(rounded, magic));
+                farthest = _mm512_range_ps::<0b1011>(farthest, distance);
+                code[n] = _mm512_add_epi32(_mm512_castps_si512(rounded), offset);
+            }
+            if _mm512_cmp_ps_mask::<_CMP_GE_OQ>(farthest, tie) != 0 {
+                return self.write_near_tie(&sums, to);
+            }
+            let lower = _mm512_packs_epi32(code[0], code[1]);
+            let upper = match VECTORS > 2 {
+                true => _mm512_packs_epi32(code[2], code[3]),
+                false => lower,
+            };
+            self.store(lower, upper, to);
+        }
+    }
+
+    /// As [`Merged::write`], which is seldom needed and would stand behind each pixel.
+    ///
+    /// # Safety
+    /// As there.
+    #[cold]
+    #[inline(never)]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    unsafe fn write_near_tie(&self, sums: &[__m512i; VECTORS], to: *mut u8) {
+        // SAFETY: as the caller promises.
+        unsafe { self.write(*sums, to) };
     }
 
     /// Writes the codes of the sums of a pixel.
@@ -79,10 +139,21 @@ impl<'a, const VECTORS: usize, const KIND: u8> Merged<'a, VECTORS, KIND> {
                 true => _mm512_adds_epi16(_mm512_packs_epi32(code(2), code(3)), self.zero),
                 false => self.zero,
             };
-            let bytes = _mm512_permutexvar_epi32(self.order, _mm512_packus_epi16(lower, upper));
-            let bytes = _mm512_min_epu8(_mm512_max_epu8(bytes, self.low), self.high);
-            _mm512_mask_storeu_epi8(to.cast(), self.mask, bytes);
+            self.store(lower, upper, to);
         }
+    }
+
+    /// Writes codes of words, `packs` of the vectors 0 and 1, and of 2 and 3.
+    ///
+    /// # Safety
+    /// `to` is writable for the channels.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    unsafe fn store(&self, lower: __m512i, upper: __m512i, to: *mut u8) {
+        let bytes = _mm512_permutexvar_epi32(self.order, _mm512_packus_epi16(lower, upper));
+        let bytes = _mm512_min_epu8(_mm512_max_epu8(bytes, self.low), self.high);
+        // SAFETY: as the caller promises.
+        unsafe { _mm512_mask_storeu_epi8(to.cast(), self.mask, bytes) };
     }
 }
 

@@ -45,9 +45,12 @@ const fn whole(vectors: usize) -> usize {
 
 /// Writes each pixel of a tile.
 macro_rules! each_pixel {
-    ($sums:ident, $merged:ident, $target:ident; $($m:literal)*) => {{$(
+    ($write:ident of $sums:ident, $merged:ident, $target:ident) => {
+        each_pixel!(@ $write $sums $merged $target 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
+    };
+    (@ $write:ident $sums:ident $merged:ident $target:ident $($m:literal)*) => {{$(
         if $m < PIXELS {
-            $merged.write($sums[$m], $target.start.add($m * $target.stride));
+            $merged.$write($sums[$m], $target.start.add($m * $target.stride));
         }
     )*}};
 }
@@ -122,7 +125,12 @@ unsafe fn run_tile<const PIXELS: usize, const VECTORS: usize, const WORDS: bool>
             let merged =
                 Merged::<VECTORS, KIND>::new(&tile.finish, merged, &narrow, target.channels);
             // SAFETY: the target as the caller promises.
-            unsafe { each_pixel!(sums, merged, target; 0 1 2 3 4 5 6 7 8 9 10 11 12 13) };
+            unsafe {
+                match merged.has_fixed() {
+                    true => each_pixel!(write_fixed of sums, merged, target),
+                    false => each_pixel!(write of sums, merged, target),
+                }
+            }
         });
         return;
     }
