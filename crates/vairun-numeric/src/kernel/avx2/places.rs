@@ -9,7 +9,7 @@ use crate::kernel::rows::Rows;
 
 /// Pixels in tiles of nearly one size.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tiles {
+pub(in crate::kernel) struct Tiles {
     pub(super) count: usize,
     /// Pixels of a tile; the first `larger` ones have one more.
     size: usize,
@@ -18,14 +18,14 @@ pub(super) struct Tiles {
 
 impl Tiles {
     /// `most` pixels in a tile at most.
-    pub(super) fn of(pixels: usize, most: usize) -> Self {
+    pub(in crate::kernel) fn of(pixels: usize, most: usize) -> Self {
         let count = pixels.div_ceil(most);
         let size = pixels.checked_div(count).unwrap_or(0);
         Self { count, size, larger: pixels - count * size }
     }
 
     /// The first pixel of tile `i`, or where the last tile ends.
-    pub(super) fn start(self, i: usize) -> usize {
+    pub(in crate::kernel) fn start(self, i: usize) -> usize {
         i * self.size + i.min(self.larger)
     }
 
@@ -34,9 +34,14 @@ impl Tiles {
         self.start(tiles.start)..self.start(tiles.end)
     }
 
+    /// How many of the first tiles have one pixel more than the others.
+    pub(in crate::kernel) fn larger(self) -> usize {
+        self.larger
+    }
+
     /// How many pixels tile `i` has.
     #[inline]
-    pub(super) fn size(self, i: usize) -> usize {
+    pub(in crate::kernel) fn size(self, i: usize) -> usize {
         self.size + usize::from(i < self.larger)
     }
 }

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 
 use super::tile::{pixels_of, run};
-use crate::kernel::avx2::places::Places;
+use crate::kernel::avx2::places::{Places, Tiles};
 use crate::kernel::avx2::sources::{Scratch, Shape};
 use crate::kernel::dispatch::in_parts;
 use crate::kernel::finish::{Finish, LANES};
@@ -110,24 +110,26 @@ impl Packed {
         let weights = &self.groups[group];
         let (lines, channels) = (weights.taps, BLOCK.min(weights.out_channels - first));
         let start = target.start.wrapping_add(channel * finish.output().bytes());
-        let pixels = rows.len() / lines;
-        let tiles = pixels.div_ceil(pixels_of(channels.div_ceil(LANES)));
         let offset = group * self.shape.channels / self.groups.len() * weights.element.bytes();
-        for i in 0..tiles {
-            // Tiles of nearly one size: none is left with a single pixel.
-            let (from, to) = (pixels * i / tiles, pixels * (i + 1) / tiles);
+        // Tiles of nearly one size: none is left with a single pixel.
+        let tiles = Tiles::of(rows.len() / lines, pixels_of(channels.div_ceil(LANES)));
+        let larger = tiles.start(tiles.larger());
+        let (more, fewer) = rows.split_at(larger * lines);
+        let next = start.wrapping_add(larger * target.stride);
+        for (rows, start, pixels) in
+            [(more, start, tiles.size(0)), (fewer, next, tiles.size(tiles.larger()))]
+        {
             let tile = Tile {
                 element: weights.element,
-                rows: &rows[from * lines..to * lines],
+                rows,
                 offset,
-                pixels: to - from,
+                pixels,
                 taps: lines,
                 steps: weights.steps,
                 weights: weights.block(first),
                 finish: finish.from(channel),
             };
-            let start = start.wrapping_add(from * target.stride);
-            // SAFETY: the rows are those of the tile, readable for its steps; the rest as the caller promises.
+            // SAFETY: the rows are those of the tiles, readable for their steps; the rest as the caller promises.
             unsafe { run(&tile, Target { start, channels, ..target }) };
         }
     }

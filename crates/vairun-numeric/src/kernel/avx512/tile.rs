@@ -11,11 +11,14 @@ use crate::kernel::kind::by_merging_kind;
 use crate::kernel::tile::{Target, Tile};
 use crate::kernel::weights::Element;
 
-/// Computes the tile.
+/// Computes as many tiles as there are rows for.
 ///
 /// # Safety
-/// The CPU has what [`crate::kernel::Isa::Avx512`] names; the rows and the target are as [`Tile::scalar`] wants them.
+/// The CPU has what [`crate::kernel::Isa::Avx512`] names; the rows and the target are as [`Tile::scalar`] wants them, of all tiles.
 pub(super) unsafe fn run(tile: &Tile, target: Target) {
+    if tile.rows.is_empty() {
+        return;
+    }
     // SAFETY: as the caller promises.
     unsafe {
         match tile.element {
@@ -59,7 +62,7 @@ unsafe fn by_width<const WORDS: bool>(tile: &Tile, target: Target) {
     macro_rules! by_pixels {
         ($vectors:literal: $($pixels:literal)*) => {
             match tile.pixels {
-                $($pixels => unsafe { run_tile::<$pixels, $vectors, WORDS>(tile, target) },)*
+                $($pixels => unsafe { run_tiles::<$pixels, $vectors, WORDS>(tile, target) },)*
                 _ => unreachable!("the caller makes tiles of at most `pixels_of(vectors)`"),
             }
         };
@@ -73,10 +76,27 @@ unsafe fn by_width<const WORDS: bool>(tile: &Tile, target: Target) {
 }
 
 /// # Safety
-/// As [`run`]; the tile has `PIXELS` pixels and its block `VECTORS` vectors.
+/// As [`run`]; the tiles have `PIXELS` pixels and the block `VECTORS` vectors.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+unsafe fn run_tiles<const PIXELS: usize, const VECTORS: usize, const WORDS: bool>(
+    tile: &Tile,
+    target: Target,
+) {
+    let mut target = target;
+    for rows in tile.rows.chunks_exact(PIXELS * tile.taps) {
+        // SAFETY: as the caller promises.
+        unsafe { run_tile::<PIXELS, VECTORS, WORDS>(tile, rows, target) };
+        target.start = target.start.wrapping_add(PIXELS * target.stride);
+    }
+}
+
+/// # Safety
+/// As [`run_tiles`], for one of them.
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 unsafe fn run_tile<const PIXELS: usize, const VECTORS: usize, const WORDS: bool>(
     tile: &Tile,
+    rows: &[*const u8],
     target: Target,
 ) {
     let mut sums = [[_mm512_setzero_si512(); VECTORS]; PIXELS];
@@ -89,14 +109,14 @@ unsafe fn run_tile<const PIXELS: usize, const VECTORS: usize, const WORDS: bool>
         }
     }
     let mut w = tile.weights.as_ptr();
-    assert!(tile.rows.len() >= PIXELS * tile.taps, "a row for each pixel and tap");
+    assert_eq!(rows.len(), PIXELS * tile.taps, "a row for each pixel and tap");
     // SAFETY: `rows` holds a pointer for each pixel and tap, each readable for 4 · steps bytes from the offset on; the
     // weights hold VECTORS vectors for each tap and step.
     unsafe {
         for tap in 0..tile.taps {
             let mut row = [std::ptr::null(); PIXELS];
             for m in 0..PIXELS {
-                row[m] = tile.rows.get_unchecked(m * tile.taps + tap).wrapping_add(tile.offset);
+                row[m] = rows.get_unchecked(m * tile.taps + tap).wrapping_add(tile.offset);
             }
             for step in 0..tile.steps {
                 let mut weights = [_mm512_setzero_si512(); VECTORS];
