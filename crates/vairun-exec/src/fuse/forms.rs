@@ -45,6 +45,7 @@ pub(super) enum Form {
     MaxPool(pool::MaxPool),
     Mean(mean::Mean),
     Resize(resize::Resize),
+    Interpolate(resize::Interpolate),
     Quantize,
     Same,
     Given,
@@ -93,6 +94,7 @@ impl Run<'_> {
             (Form::MaxPool(form), Source::MaxPool { from, .. }) => form.run(self, *from)?,
             (Form::Mean(form), Source::Mean { x, .. }) => form.run(self, slot, *x)?,
             (Form::Resize(form), Source::Resize { x, .. }) => form.run(self, slot, *x)?,
+            (Form::Interpolate(form), Source::Interpolate { from, .. }) => form.run(self, *from)?,
             (Form::Given, Source::Given) => given(self, id)?,
             (Form::Quantize, Source::Quantize { x, quantizer }) => {
                 table::quantize(self, slot, *x, quantizer)?
@@ -134,7 +136,9 @@ impl Run<'_> {
                 of(&mut sides.iter().map(|view| view.slot))
             }
             Source::Concat { parts, .. } => of(&mut parts.iter().map(|view| view.slot)),
-            Source::MaxPool { from, .. } => of(&mut [self.slot_of(*from)].into_iter()),
+            Source::MaxPool { from, .. } | Source::Interpolate { from, .. } => {
+                of(&mut [self.slot_of(*from)].into_iter())
+            }
             Source::Same { .. } => Key::default(),
             Source::Move { from, moves } => {
                 let mut key = of(&mut [self.slot_of(*from)].into_iter());
@@ -180,6 +184,9 @@ impl Run<'_> {
             }
             Source::Resize { x, node, quantizer } => {
                 resize::Resize::prepare(self, slot, *x, *node, quantizer)?.map(Form::Resize)
+            }
+            Source::Interpolate { from, node } => {
+                resize::Interpolate::prepare(self, *from, *node).map(Form::Interpolate)
             }
         };
         Ok(form.unwrap_or(Form::Plain))

@@ -2,13 +2,14 @@ use std::collections::HashMap;
 
 use vairun_graph::{Node, ValueId};
 use vairun_numeric::kernel::{Grid, Operation};
-use vairun_ops::{Dequantizer, Quantizer};
+use vairun_ops::{Dequantizer, Operator, Quantizer};
 use vairun_tensor::Tensor;
 
 use super::functions::Origin;
 use super::kinds::{BINARY, is_function, is_move};
 use super::line::Line;
 use super::moves::Moving;
+use super::resize;
 use super::storage::Storage;
 use crate::plan::{Kernel, Plan, Step};
 
@@ -91,6 +92,8 @@ pub(super) enum Source {
     Move { from: ValueId, moves: Vec<Moving> },
     /// The largest code of each window.
     MaxPool { from: ValueId, node: usize },
+    /// Images of codes interpolated linearly as integers.
+    Interpolate { from: ValueId, node: usize },
 }
 
 /// What becomes of the sum of a window before it is quantized.
@@ -118,7 +121,7 @@ impl Source {
             Self::Binary { .. } => "binary",
             Self::Concat { .. } => "concat",
             Self::Mean { .. } => "mean",
-            Self::Resize { .. } => "resize",
+            Self::Resize { .. } | Self::Interpolate { .. } => "resize",
             Self::Same { .. } => "same",
             Self::Move { .. } => "move",
             Self::MaxPool { .. } => "max pool",
@@ -216,6 +219,8 @@ impl<'a> Roles<'a> {
             self.moved(i, x);
         } else if step.standard && node.op.is_onnx("MaxPool") && single {
             self.max_pool(i, x);
+        } else if step.standard && node.op.is_onnx("Resize") && single {
+            self.interpolated(i, x, operator.as_ref());
         } else if single {
             self.on_codes(i, operator.as_ref());
         }
@@ -245,6 +250,19 @@ impl<'a> Roles<'a> {
         let (node, _) = self.node(i);
         if let (Some(_), Some(&Some(y))) = (self.slot_of(x), node.outputs.first()) {
             self.carry(x, y, Source::MaxPool { from: x, node: i }, vec![i]);
+        }
+    }
+
+    /// Linear interpolation of codes as integers; of numbers that are quantized again, see [`Source::Resize`].
+    fn interpolated(&mut self, i: usize, x: ValueId, operator: &dyn Operator) {
+        let (node, _) = self.node(i);
+        let known = |&id: &ValueId| self.plan.constants.known(id).is_some();
+        let known = node.inputs[1..].iter().flatten().all(known);
+        match (self.role(x), node.outputs.first()) {
+            (Role::Codes, Some(&Some(y))) if known && resize::is_of(self.slots[&x].storage) => {
+                self.carry(x, y, Source::Interpolate { from: x, node: i }, vec![i]);
+            }
+            _ => self.on_codes(i, operator),
         }
     }
 

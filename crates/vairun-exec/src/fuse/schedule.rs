@@ -162,7 +162,9 @@ fn reads<'a>(roles: &'a Roles, plan: &'a Plan, id: ValueId) -> Box<dyn Iterator<
             Box::new(sides.iter().map(|view| Read::Slot(view.slot)))
         }
         Source::Concat { parts, .. } => Box::new(parts.iter().map(|view| Read::Slot(view.slot))),
-        Source::MaxPool { from, .. } => Box::new(std::iter::once(slot_of(*from))),
+        Source::MaxPool { from, .. } | Source::Interpolate { from, .. } => {
+            Box::new(std::iter::once(slot_of(*from)))
+        }
         Source::Same { from } => Box::new(std::iter::once(Read::Slot(*from))),
         Source::Move { from, moves } => {
             let inputs = moves.iter().map(|moving| &plan.graph.nodes[moving.node].inputs);

@@ -3,7 +3,7 @@
 use vairun_graph::{Attribute, ValueId};
 use vairun_tensor::{DType, Tensor};
 
-use super::growing::{Family, Growing};
+use super::growing::{Family, Growing, integer};
 use super::{plan, run};
 use crate::Options;
 
@@ -295,6 +295,26 @@ fn images_are_interpolated_on_codes() {
     assert_eq!(of("linear", [1., 1., 0.5, 1.]), ["quantize", "resize", "numbers"]);
     assert!(of("linear", [1., 2., 1., 1.]).contains(&"plain"), "over channels");
     assert!(of("cubic", [1., 1., 2., 2.]).contains(&"plain"), "by more neighbours");
+}
+
+#[test]
+fn images_of_codes_are_interpolated_as_integers() {
+    for dtype in [DType::U8, DType::I8] {
+        let mut growing = Growing::empty(0);
+        let x = growing.graph.inputs[0];
+        let (scale, zero) =
+            (growing.constant(Tensor::scalar(0.02f32)), growing.constant(integer(dtype, 100)));
+        let codes = growing.node(("", "QuantizeLinear"), &[x, scale, zero], &[]);
+        let scales = growing.constant(Tensor::vector(vec![1f32, 1.0, 2.0, 0.7]));
+        let none = growing.constant(Tensor::vector(Vec::<f32>::new()));
+        let mode = ("mode", Attribute::String(b"linear".to_vec()));
+        let codes = growing.node(("", "Resize"), &[codes, none, scales], &[mode]);
+        let y = growing.node(("", "DequantizeLinear"), &[codes, scale, zero], &[]);
+        growing.graph.outputs = vec![y];
+        let numbers = (0..8 * 6 * 6).map(|i| ((i * 37 % 101) as f32 - 50.0) / 12.0);
+        let x = Tensor::new(&[1, 8, 6, 6], numbers.collect()).unwrap();
+        assert_eq!(forms(&growing, &x), ["quantize", "resize", "numbers"], "{dtype}");
+    }
 }
 
 #[test]

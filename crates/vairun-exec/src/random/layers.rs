@@ -92,7 +92,12 @@ impl Growing {
     }
 
     /// Interpolated along both axes of an image.
-    fn resized(&mut self, x: ValueId, shape: &[usize], size: f32) -> (ValueId, Vec<usize>, f32) {
+    pub(super) fn resized(
+        &mut self,
+        x: ValueId,
+        shape: &[usize],
+        size: f32,
+    ) -> (ValueId, Vec<usize>, f32) {
         let scales = [self.random.pick(&[0.5f32, 1.0, 2.0]), self.random.pick(&[0.7f32, 1.5, 2.0])];
         let places = self.random.pick(&["half_pixel", "asymmetric", "align_corners"]);
         let attributes = [

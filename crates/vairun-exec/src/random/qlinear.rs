@@ -50,7 +50,7 @@ impl Growing {
 
     fn layer(&mut self, x: &Coded) -> Coded {
         let spatial = x.shape.len() > 2;
-        match self.random.below(12) {
+        match self.random.below(13) {
             0..=2 if spatial => self.qlinear_conv(x),
             0..=3 => self.qlinear_matrix(x),
             4 | 5 => self.qlinear_binary(x),
@@ -60,6 +60,10 @@ impl Growing {
             9 if spatial => self.global_mean(x),
             10 if x.shape.len() == 4 => self.window(x),
             11 => self.squared(x),
+            12 if x.shape.len() == 4 => {
+                let (id, shape, _) = self.resized(x.id, &x.shape, x.size);
+                Coded { id, shape, ..x.clone() }
+            }
             _ => self.unary(x, "QLinearLeakyRelu", x.size),
         }
     }

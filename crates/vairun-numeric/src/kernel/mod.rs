@@ -64,7 +64,7 @@ pub use pairs::{Pairs, Width};
 pub use pool::max_pool;
 pub use product::{Codes, Product, Written};
 pub use requantize::Requantize;
-pub use resize::interpolate_codes;
+pub use resize::{Interpolation, interpolate_codes, truncate};
 pub use rows::Rows;
 pub use split::Split;
 pub use terms::terms;

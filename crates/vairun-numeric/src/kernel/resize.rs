@@ -11,25 +11,55 @@ use crate::vector::Loop;
 /// Rows of one task: neighbours share the rows that they are made from.
 const TASK: usize = 16;
 
+/// A [`Bilinear`] with the neighbours and weights of all rows and columns.
+#[derive(Clone, Debug)]
+pub struct Interpolation {
+    rows: Vec<Pair>,
+    columns: Vec<Pair>,
+    /// Rows and columns of x.
+    input: [usize; 2],
+    outside: f32,
+}
+
+impl Interpolation {
+    /// Of the axes.
+    pub fn new(bilinear: &Bilinear) -> Self {
+        let Bilinear { rows, columns, outside } = *bilinear;
+        let input = [rows.input, columns.input];
+        Self { rows: Pair::of(&rows), columns: Pair::of(&columns), input, outside }
+    }
+
+    /// Whether all weights are finite: those of a region that is none are not.
+    pub fn is_finite(&self) -> bool {
+        let finite = |pair: &Pair| pair.to_low.is_finite() && pair.to_high.is_finite();
+        self.rows.iter().chain(&self.columns).all(finite)
+    }
+
+    /// Whether a pixel lies outside of the input.
+    pub fn any_outside(&self) -> bool {
+        self.rows.iter().chain(&self.columns).any(|pair| pair.outside)
+    }
+}
+
 /// Interpolates images of codes, `[rows, columns, channels]`, and gives each row of numbers to `then` with its part of
 /// `out`.
 ///
 /// # Panics
-/// Where x or `out` are not as many images of the lengths that `bilinear` names.
+/// Where x or `out` are not as many images of the lengths that the interpolation is for.
 pub fn interpolate_codes<C: Stored, T: Send>(
     isa: Isa,
     (x, channels, grid): (&[C], usize, Grid),
-    bilinear: &Bilinear,
+    interpolation: &Interpolation,
     out: &mut [T],
     then: impl Fn(&[f32], &mut [T]) + Sync,
 ) {
-    let (rows, columns) = (Pair::of(&bilinear.rows), Pair::of(&bilinear.columns));
-    let [input, output] = [bilinear.columns.input, columns.len()].map(|width| width * channels);
+    let Interpolation { rows, columns, input: [height, width], outside } = interpolation;
+    let [input, output] = [*width, columns.len()].map(|width| width * channels);
     if output * rows.len() == 0 {
         return;
     }
-    let images = x.len() / (bilinear.rows.input * input);
-    assert_eq!(x.len(), images * bilinear.rows.input * input, "whole images");
+    let images = x.len() / (height * input);
+    assert_eq!(x.len(), images * height * input, "whole images");
     assert_eq!(out.len(), images * rows.len() * output, "as many images");
     let bands = out.par_chunks_mut(TASK * output).enumerate();
     bands.for_each_init(Lines::default, |lines, (band, out)| {
@@ -37,7 +67,7 @@ pub fn interpolate_codes<C: Stored, T: Send>(
         for (i, out) in out.chunks_exact_mut(output).enumerate() {
             let i = band * TASK + i;
             let (image, pair) = (i / rows.len(), &rows[i % rows.len()]);
-            let neighbours = [pair.low, pair.high].map(|row| image * bilinear.rows.input + row);
+            let neighbours = [pair.low, pair.high].map(|row| image * height + row);
             lines.fetch(neighbours, |row, line| {
                 line.resize(input, 0.0);
                 on(isa, Numbers { x: &x[row * input..][..input], grid, out: line });
@@ -48,11 +78,31 @@ pub fn interpolate_codes<C: Stored, T: Send>(
                 true => &numbers[0][..],
                 false => &numbers[1][..],
             });
-            let outside = bilinear.outside;
-            on(isa, Row { upper, lower, pair, columns: &columns, channels, outside, out: result });
+            let outside = *outside;
+            on(isa, Row { upper, lower, pair, columns, channels, outside, out: result });
             then(result, out);
         }
     });
+}
+
+/// Numbers truncated to integers of 8 bits, from `-offset` to `255 - offset`, each stored as so much more.
+///
+/// # Panics
+/// Where there are not as many results.
+pub fn truncate(isa: Isa, offset: i32, x: &[f32], out: &mut [u8]) {
+    struct All<'a>(i32, &'a [f32], &'a mut [u8]);
+    impl Loop for All<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn run(self) {
+            let Self(offset, x, out) = self;
+            for (out, &x) in out.iter_mut().zip(x) {
+                *out = (x as i32).saturating_add(offset).clamp(0, 255) as u8;
+            }
+        }
+    }
+    assert_eq!(x.len(), out.len(), "as many results");
+    on(isa, All(offset, x, out));
 }
 
 /// The numbers of up to two rows of x, and a row of the result.
@@ -174,7 +224,8 @@ mod tests {
                 for isa in Isa::available() {
                     let mut y = vec![0f32; 2 * size * channels];
                     let copy = |numbers: &[f32], out: &mut [f32]| out.copy_from_slice(numbers);
-                    interpolate_codes(isa, (&x, channels, grid), &bilinear, &mut y, copy);
+                    let interpolation = Interpolation::new(&bilinear);
+                    interpolate_codes(isa, (&x, channels, grid), &interpolation, &mut y, copy);
                     for (i, y) in y.iter().enumerate() {
                         let (pixel, c) = (i / channels, i % channels);
                         let (image, place) = (pixel / size, pixel % size);
@@ -182,6 +233,35 @@ mod tests {
                         assert_eq!(y.to_bits(), expected.to_bits(), "{bilinear:?} {isa} {i}");
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_region_that_is_none_has_no_weights() {
+        let of = |coordinates| {
+            let axis = axis((4, 8), coordinates);
+            Interpolation::new(&Bilinear { rows: axis, columns: axis, outside: 0.0 })
+        };
+        let region = |start, end| of(Coordinates::TfCropAndResize { start, end });
+        let [whole, beyond] = [of(Coordinates::HalfPixel), region(-3.0, 1.5)];
+        assert!(whole.is_finite() && !whole.any_outside());
+        assert!(beyond.is_finite() && beyond.any_outside());
+        assert!(!region(f32::NAN, 1.0).is_finite());
+        assert!(!region(f32::INFINITY, f32::INFINITY).is_finite());
+    }
+
+    #[test]
+    fn integers_are_truncated_towards_0_and_saturate() {
+        let x = [-129.5, -128.9, -1.5, -0.5, 0.5, 1.5, 127.9, 255.9, 256.5, 1e30];
+        for isa in Isa::available() {
+            for (offset, want) in [
+                (0, [0, 0, 0, 0, 0, 1, 127, 255, 255, 255]),
+                (128, [0, 0, 127, 128, 128, 129, 255, 255, 255, 255]),
+            ] {
+                let mut out = [9; 10];
+                truncate(isa, offset, &x, &mut out);
+                assert_eq!(out, want, "{isa}");
             }
         }
     }
