@@ -112,6 +112,7 @@ impl Fused {
         let mut run = Run { plan, fused: self, values, slots, buffers, watch: Watch::nobody() };
         let result = run.all(profile);
         run.slots.into_iter().flatten().for_each(|coded| give_back(coded, &mut run.buffers));
+        run.buffers.end_run();
         lock(&self.idle).push(run.buffers);
         if matches!(result, Err(Stop::Again)) {
             self.failures.fetch_add(1, Ordering::Relaxed);
