@@ -1,5 +1,8 @@
 //! Runs a loop in the widest vectors of this CPU.
 
+#[cfg(target_arch = "x86_64")]
+use crate::kernel::Isa;
+
 /// A loop over slices that [`widest`] compiles for several instruction sets.
 ///
 /// `run` and every function that it calls must be `#[inline(always)]` to be compiled for the wider vectors; closures
@@ -10,18 +13,30 @@ pub(crate) trait Loop {
     fn run(self) -> Self::Output;
 }
 
-/// Runs the loop, compiled for AVX2 and FMA where the CPU has them, else for the target's own instructions.
+/// Runs the loop, compiled for AVX-512 or for AVX2 and FMA where the CPU has them, else for the target's own
+/// instructions.
 ///
-/// The loop is the same source in both forms and Rust fuses only what is written as `mul_add`, so both give the same
-/// bits.
+/// The loop is the same source in all forms and Rust fuses only what is written as `mul_add`, so all give the same bits.
 #[inline]
 pub(crate) fn widest<L: Loop>(body: L) -> L::Output {
+    #[cfg(target_arch = "x86_64")]
+    if Isa::Avx512.is_available() {
+        // SAFETY: the CPU has them all.
+        #[allow(unsafe_code)]
+        return unsafe { avx512(body) };
+    }
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
         // SAFETY: the CPU has AVX2 and FMA, the only features that the function enables.
         #[allow(unsafe_code)]
         return unsafe { avx2(body) };
     }
+    body.run()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+fn avx512<L: Loop>(body: L) -> L::Output {
     body.run()
 }
 
