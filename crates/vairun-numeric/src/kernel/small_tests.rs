@@ -56,6 +56,10 @@ proptest! {
             let finish = Finish::new(add.clone(), scales, None, output);
             let finish = match seed % 3 {
                 0 => finish.sloped((0..channels).map(|i| 0.7 - i as f32 / 9.0).collect()),
+                1 => {
+                    let terms = (0..channels).map(|i| 33_554_433.0 * (i % 3) as f64 - 5.0);
+                    finish.widened(vec![2.0; channels], terms.collect())
+                }
                 _ => finish,
             };
             let run = |isa: Isa, depthwise: bool| {

@@ -108,6 +108,36 @@ pub(super) fn rounded_small<const KIND: u8>(x: __m512) -> __m512i {
     }
 }
 
+/// Of numbers of magnitude below 2^22 added to it, the lowest bit is 1.
+const MAGIC: f32 = 12_582_912.0;
+
+/// `sum · factor`, rounded by the rule of `KIND`, and how far it is from the nearest integer, where that is asked.
+///
+/// With `fixed`, the quotients are below 2^15 (`Part::fixed`): added to [`MAGIC`], one becomes an integer in the lower bits,
+/// rounded once. That may be another one than the definition's near a tie alone, which the caller looks for.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq")]
+pub(super) fn rounded_product<const KIND: u8>(
+    sum: __m512i,
+    factor: __m512,
+    fixed: bool,
+) -> (__m512i, __m512) {
+    let number = _mm512_cvtepi32_ps(sum);
+    if KIND & DIVISION != CHECKED {
+        let quotient = _mm512_mul_ps(number, factor);
+        return (rounded_small::<KIND>(quotient), _mm512_setzero_ps());
+    }
+    if fixed {
+        let magic = _mm512_set1_ps(MAGIC);
+        let rounded = _mm512_fmadd_ps(number, factor, magic);
+        let distance = _mm512_fmsub_ps(number, factor, _mm512_sub_ps(rounded, magic));
+        let offset = _mm512_set1_epi32(MAGIC.to_bits() as i32);
+        return (_mm512_sub_epi32(_mm512_castps_si512(rounded), offset), distance);
+    }
+    let quotient = _mm512_mul_ps(number, factor);
+    (rounded_small::<KIND>(quotient), _mm512_reduce_ps::<0>(quotient))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

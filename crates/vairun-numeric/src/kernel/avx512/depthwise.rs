@@ -9,7 +9,7 @@
 
 use std::arch::x86_64::*;
 
-use super::codes::{divided, rounded_small};
+use super::codes::{divided, rounded_product, rounded_small};
 use super::finish::finish;
 use crate::kernel::finish::{Finish, LANES, Output};
 use crate::kernel::kind::{CHECKED, DIVISION, by_merging_kind};
@@ -109,9 +109,10 @@ impl Packed {
     ) {
         // SAFETY: as the caller promises.
         unsafe {
+            let fixed = finish.from(0).fixed;
             match (self.element, finish.from(0).merged, finish.output()) {
                 (Element::Byte, Some(_), Output::Codes8(narrow)) => {
-                    by_merging_kind!(narrow, KIND => self.merged::<KIND>(&narrow, x, rows, taps, target));
+                    by_merging_kind!(narrow, KIND => self.merged::<KIND>((&narrow, fixed), x, rows, taps, target));
                 }
                 (Element::Byte, ..) => self.any::<false>(finish, x, rows, taps, target),
                 (Element::Word, ..) => self.any::<true>(finish, x, rows, taps, target),
@@ -176,7 +177,7 @@ impl Packed {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
     unsafe fn merged<const KIND: u8>(
         &self,
-        narrow: &Narrow,
+        (narrow, fixed): (&Narrow, bool),
         x: *const u8,
         rows: &[u32],
         taps: usize,
@@ -192,20 +193,18 @@ impl Packed {
             // SAFETY: the parameters are padded to whole blocks; the rest as the caller promises.
             unsafe {
                 for (pixel, rows) in rows.chunks_exact(taps).enumerate() {
-                    let sums = self.sums::<false>(x, rows, block, target.channels);
-                    let mut numbers = [_mm512_setzero_ps(); 4];
-                    let mut quotient = [_mm512_setzero_ps(); 4];
+                    let mut sums = self.sums::<false>(x, rows, block, target.channels);
+                    let mut code = [_mm512_setzero_si512(); 4];
                     let mut farthest = _mm512_setzero_ps();
                     for j in 0..4 {
                         let at = first + j * LANES;
                         let add = _mm512_loadu_si512(self.add.as_ptr().add(at).cast());
-                        numbers[j] = _mm512_cvtepi32_ps(_mm512_add_epi32(sums[j], add));
-                        quotient[j] = _mm512_mul_ps(
-                            numbers[j],
-                            _mm512_loadu_ps(self.factor.as_ptr().add(at)),
-                        );
+                        sums[j] = _mm512_add_epi32(sums[j], add);
+                        let factor = _mm512_loadu_ps(self.factor.as_ptr().add(at));
+                        let distance;
+                        (code[j], distance) = rounded_product::<KIND>(sums[j], factor, fixed);
                         if KIND & DIVISION == CHECKED {
-                            let distance = _mm512_reduce_ps::<0>(quotient[j]);
+                            // 0b11: the larger of the magnitudes; 0b10 in the upper bits: without its sign.
                             farthest = _mm512_range_ps::<0b1011>(farthest, distance);
                         }
                     }
@@ -213,13 +212,17 @@ impl Packed {
                         && _mm512_cmp_ps_mask::<_CMP_GE_OQ>(farthest, tie) != 0
                     {
                         for j in 0..4 {
-                            let scale = _mm512_loadu_ps(self.scale.as_ptr().add(first + j * LANES));
-                            quotient[j] = divided(narrow, numbers[j], scale, quotient[j]);
+                            let at = first + j * LANES;
+                            let factor = _mm512_loadu_ps(self.factor.as_ptr().add(at));
+                            let scale = _mm512_loadu_ps(self.scale.as_ptr().add(at));
+                            let number = _mm512_cvtepi32_ps(sums[j]);
+                            let quotient = _mm512_mul_ps(number, factor);
+                            let quotient = divided(narrow, number, scale, quotient);
+                            code[j] = rounded_small::<KIND>(quotient);
                         }
                     }
-                    let code = |j: usize| rounded_small::<KIND>(quotient[j]);
-                    let lower = _mm512_adds_epi16(_mm512_packs_epi32(code(0), code(1)), zero);
-                    let upper = _mm512_adds_epi16(_mm512_packs_epi32(code(2), code(3)), zero);
+                    let lower = _mm512_adds_epi16(_mm512_packs_epi32(code[0], code[1]), zero);
+                    let upper = _mm512_adds_epi16(_mm512_packs_epi32(code[2], code[3]), zero);
                     let bytes = _mm512_packus_epi16(lower, upper);
                     let bytes = _mm512_min_epu8(_mm512_max_epu8(bytes, low), high);
                     let at = target.start.add(pixel * target.stride + first);

@@ -5,7 +5,7 @@
 
 use std::arch::x86_64::*;
 
-use super::codes::{codes, divided, rounded_small};
+use super::codes::{codes, divided, rounded_product, rounded_small};
 use crate::kernel::finish::{LANES, Output, Part};
 use crate::kernel::kind::{CHECKED, DIVISION, by_kind};
 use crate::kernel::narrow::{Division, Narrow};
@@ -16,8 +16,6 @@ pub(super) struct Merged<'a, const VECTORS: usize, const KIND: u8> {
     narrow: &'a Narrow,
     scale: *const f32,
     factor: *const f32,
-    /// `Part::fixed`
-    fixed: bool,
     mask: u64,
     low: __m512i,
     high: __m512i,
@@ -26,9 +24,6 @@ pub(super) struct Merged<'a, const VECTORS: usize, const KIND: u8> {
 }
 
 impl<'a, const VECTORS: usize, const KIND: u8> Merged<'a, VECTORS, KIND> {
-    /// Of numbers of magnitude below 2^22 added to it, the lowest bit is 1.
-    const MAGIC: f32 = 12_582_912.0;
-
     /// For the first `channels` of these vectors.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
@@ -39,7 +34,6 @@ impl<'a, const VECTORS: usize, const KIND: u8> Merged<'a, VECTORS, KIND> {
             narrow,
             scale: part.scale.as_ptr(),
             factor: merged.as_ptr(),
-            fixed: part.fixed,
             mask: u64::MAX >> (64 - channels.min(64)),
             low: _mm512_set1_epi8(low as i8),
             high: _mm512_set1_epi8(high as i8),
@@ -48,23 +42,13 @@ impl<'a, const VECTORS: usize, const KIND: u8> Merged<'a, VECTORS, KIND> {
         }
     }
 
-    /// Whether [`Merged::write_fixed`] has the codes.
-    pub(super) fn has_fixed(&self) -> bool {
-        KIND & DIVISION == CHECKED && self.fixed
-    }
-
-    /// Writes the codes of the sums of a pixel whose quotients are `Part::fixed`.
-    ///
-    /// Added to [`Self::MAGIC`], a quotient becomes an integer in the lower bits, rounded once; that may be another one
-    /// than the definition's near a tie alone.
+    /// Writes the codes of the sums of a pixel; `FIXED` as `Part::fixed`.
     ///
     /// # Safety
     /// `to` is writable for the channels.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-    pub(super) unsafe fn write_fixed(&self, sums: [__m512i; VECTORS], to: *mut u8) {
-        let magic = _mm512_set1_ps(Self::MAGIC);
-        let offset = _mm512_set1_epi32(self.narrow.zero() - Self::MAGIC.to_bits() as i32);
+    pub(super) unsafe fn write<const FIXED: bool>(&self, sums: [__m512i; VECTORS], to: *mut u8) {
         let tie = _mm512_set1_ps(0.5 - Division::MARGIN);
         let mut code = [_mm512_setzero_si512(); 4];
         let mut farthest = _mm512_setzero_ps();
@@ -72,25 +56,21 @@ impl<'a, const VECTORS: usize, const KIND: u8> Merged<'a, VECTORS, KIND> {
         unsafe {
             for n in 0..VECTORS {
                 let factor = _mm512_loadu_ps(self.factor.add(n * LANES));
-                let number = _mm512_cvtepi32_ps(sums[n]);
-                let rounded = _mm512_fmadd_ps(number, factor, magic);
-                let distance = _mm512_fmsub_ps(number, factor, _mm512_sub_ps(rounded, magic));
-                farthest = _mm512_range_ps::<0b1011>(farthest, distance);
-                code[n] = _mm512_add_epi32(_mm512_castps_si512(rounded), offset);
+                let distance;
+                (code[n], distance) = rounded_product::<KIND>(sums[n], factor, FIXED);
+                if KIND & DIVISION == CHECKED {
+                    // 0b11: the larger of the magnitudes; 0b10 in the upper bits: without its sign.
+                    farthest = _mm512_range_ps::<0b1011>(farthest, distance);
+                }
             }
-            if _mm512_cmp_ps_mask::<_CMP_GE_OQ>(farthest, tie) != 0 {
+            if KIND & DIVISION == CHECKED && _mm512_cmp_ps_mask::<_CMP_GE_OQ>(farthest, tie) != 0 {
                 return self.write_near_tie(&sums, to);
             }
-            let lower = _mm512_packs_epi32(code[0], code[1]);
-            let upper = match VECTORS > 2 {
-                true => _mm512_packs_epi32(code[2], code[3]),
-                false => lower,
-            };
-            self.store(lower, upper, to);
+            self.store(code, to);
         }
     }
 
-    /// As [`Merged::write`], which is seldom needed and would stand behind each pixel.
+    /// As [`Merged::write`], by division.
     ///
     /// # Safety
     /// As there.
@@ -98,58 +78,31 @@ impl<'a, const VECTORS: usize, const KIND: u8> Merged<'a, VECTORS, KIND> {
     #[inline(never)]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
     unsafe fn write_near_tie(&self, sums: &[__m512i; VECTORS], to: *mut u8) {
-        // SAFETY: as the caller promises.
-        unsafe { self.write(*sums, to) };
-    }
-
-    /// Writes the codes of the sums of a pixel.
-    ///
-    /// # Safety
-    /// `to` is writable for the channels.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-    pub(super) unsafe fn write(&self, sums: [__m512i; VECTORS], to: *mut u8) {
-        let tie = _mm512_set1_ps(0.5 - Division::MARGIN);
-        let mut quotient = [_mm512_setzero_ps(); VECTORS];
-        let mut farthest = _mm512_setzero_ps();
-        // SAFETY: there are parameters of all vectors; `to` as the caller promises.
+        let mut code = [_mm512_setzero_si512(); 4];
+        // SAFETY: as `write`.
         unsafe {
             for n in 0..VECTORS {
-                let factor = _mm512_loadu_ps(self.factor.add(n * LANES));
-                quotient[n] = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[n]), factor);
-                if KIND & DIVISION == CHECKED {
-                    // 0b11: the larger of the magnitudes; 0b10 in the upper bits: without its sign.
-                    let distance = _mm512_reduce_ps::<0>(quotient[n]);
-                    farthest = _mm512_range_ps::<0b1011>(farthest, distance);
-                }
+                let scale = _mm512_loadu_ps(self.scale.add(n * LANES));
+                let number = _mm512_cvtepi32_ps(sums[n]);
+                let quotient = _mm512_mul_ps(number, _mm512_loadu_ps(self.factor.add(n * LANES)));
+                code[n] = rounded_small::<KIND>(divided(self.narrow, number, scale, quotient));
             }
-            if KIND & DIVISION == CHECKED && _mm512_cmp_ps_mask::<_CMP_GE_OQ>(farthest, tie) != 0 {
-                for n in 0..VECTORS {
-                    let scale = _mm512_loadu_ps(self.scale.add(n * LANES));
-                    let number = _mm512_cvtepi32_ps(sums[n]);
-                    quotient[n] = divided(self.narrow, number, scale, quotient[n]);
-                }
-            }
-            let code = |n: usize| match n < VECTORS {
-                true => rounded_small::<KIND>(quotient[n]),
-                false => _mm512_setzero_si512(),
-            };
-            let lower = _mm512_adds_epi16(_mm512_packs_epi32(code(0), code(1)), self.zero);
-            let upper = match VECTORS > 2 {
-                true => _mm512_adds_epi16(_mm512_packs_epi32(code(2), code(3)), self.zero),
-                false => self.zero,
-            };
-            self.store(lower, upper, to);
+            self.store(code, to);
         }
     }
 
-    /// Writes codes of words, `packs` of the vectors 0 and 1, and of 2 and 3.
+    /// Writes quotients as codes.
     ///
     /// # Safety
     /// `to` is writable for the channels.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-    unsafe fn store(&self, lower: __m512i, upper: __m512i, to: *mut u8) {
+    unsafe fn store(&self, code: [__m512i; 4], to: *mut u8) {
+        let lower = _mm512_adds_epi16(_mm512_packs_epi32(code[0], code[1]), self.zero);
+        let upper = match VECTORS > 2 {
+            true => _mm512_adds_epi16(_mm512_packs_epi32(code[2], code[3]), self.zero),
+            false => lower,
+        };
         let bytes = _mm512_permutexvar_epi32(self.order, _mm512_packus_epi16(lower, upper));
         let bytes = _mm512_min_epu8(_mm512_max_epu8(bytes, self.low), self.high);
         // SAFETY: as the caller promises.
@@ -180,7 +133,7 @@ pub(super) unsafe fn merged8<const VECTORS: usize, const KIND: u8>(
                 let at = sums.as_ptr().add((n * pixels + m) * LANES);
                 of_pixel[n] = _mm512_loadu_si512(at.cast());
             }
-            merged.write(of_pixel, target.start.add(m * target.stride));
+            merged.write::<false>(of_pixel, target.start.add(m * target.stride));
         }
     }
 }

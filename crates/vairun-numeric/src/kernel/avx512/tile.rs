@@ -7,7 +7,7 @@ use std::arch::x86_64::*;
 
 use super::finish::{Merged, finish, merged8};
 use crate::kernel::finish::{LANES, Output};
-use crate::kernel::kind::by_merging_kind;
+use crate::kernel::kind::{CHECKED, DIVISION, by_merging_kind};
 use crate::kernel::tile::{Target, Tile};
 use crate::kernel::weights::Element;
 
@@ -46,14 +46,14 @@ const fn whole(vectors: usize) -> usize {
     }
 }
 
-/// Writes each pixel of a tile.
+/// Writes each pixel of a tile, by `Merged::write`.
 macro_rules! each_pixel {
-    ($write:ident of $sums:ident, $merged:ident, $target:ident) => {
-        each_pixel!(@ $write $sums $merged $target 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
+    ($fixed:literal of $sums:ident, $merged:ident, $target:ident) => {
+        each_pixel!(@ $fixed $sums $merged $target 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
     };
-    (@ $write:ident $sums:ident $merged:ident $target:ident $($m:literal)*) => {{$(
+    (@ $fixed:literal $sums:ident $merged:ident $target:ident $($m:literal)*) => {{$(
         if $m < PIXELS {
-            $merged.$write($sums[$m], $target.start.add($m * $target.stride));
+            $merged.write::<$fixed>($sums[$m], $target.start.add($m * $target.stride));
         }
     )*}};
 }
@@ -146,9 +146,9 @@ unsafe fn run_tile<const PIXELS: usize, const VECTORS: usize, const WORDS: bool>
                 Merged::<VECTORS, KIND>::new(&tile.finish, merged, &narrow, target.channels);
             // SAFETY: the target as the caller promises.
             unsafe {
-                match merged.has_fixed() {
-                    true => each_pixel!(write_fixed of sums, merged, target),
-                    false => each_pixel!(write of sums, merged, target),
+                match KIND & DIVISION == CHECKED && tile.finish.fixed {
+                    true => each_pixel!(true of sums, merged, target),
+                    false => each_pixel!(false of sums, merged, target),
                 }
             }
         });
