@@ -173,14 +173,32 @@ fn products_sum_in_the_documented_order() {
     }
 }
 
+/// Every tile that registers hold, with what is left beside it, over more terms than a pass.
+#[test]
+fn tiles_of_every_size_sum_in_the_documented_order() {
+    for (rows, columns) in (1..8).flat_map(|rows| (1..10).map(move |panels| (rows, 16 * panels))) {
+        let terms = 259;
+        let (a, b) = (numbers(rows * terms, 1), numbers(terms * columns, 2));
+        let sum = |at: usize| {
+            let term = |k: usize| (a[at / columns * terms + k], b[k * columns + at % columns]);
+            (0..terms).map(term).fold(0f32, |sum, (a, b)| a.mul_add(b, sum))
+        };
+        let want: Vec<f32> = (0..rows * columns).map(sum).collect();
+        let (left, right) = (Left::new(&a, rows, terms), Right::new(&b, terms, columns));
+        for isa in Isa::available() {
+            let mut got = vec![f32::NAN; want.len()];
+            product(&left, &right, None, &mut got, isa);
+            assert!(bits(&got) == bits(&want), "{isa}, {rows} × {columns}");
+        }
+    }
+}
+
 #[test]
 fn several_products_of_matrices_anywhere() {
     let (a, b) = (numbers(200, 1), numbers(200, 2));
     let starts = [(0, 90), (7, 0), (7, 3)];
     for (rows, terms, columns) in [(4, 5, 20), (9, 10, 1), (1, 100, 1), (3, 0, 2)] {
         let sizes = Sizes { rows, terms, columns };
-        let mut got = vec![f32::NAN; starts.len() * rows * columns];
-        products(&a, &b, &starts, sizes, &mut got, Isa::best());
         let sum = |(a_start, b_start): (usize, usize), i: usize, j: usize| {
             let terms = 0..terms;
             let term = |k: usize| (a[a_start + i * terms.len() + k], b[b_start + k * columns + j]);
@@ -189,6 +207,10 @@ fn several_products_of_matrices_anywhere() {
         let matrix =
             |start| (0..rows * columns).map(move |at| sum(start, at / columns, at % columns));
         let want: Vec<f32> = starts.into_iter().flat_map(matrix).collect();
-        assert!(bits(&got) == bits(&want), "{sizes:?}");
+        for isa in Isa::available() {
+            let mut got = vec![f32::NAN; want.len()];
+            products(&a, &b, &starts, sizes, &mut got, isa);
+            assert!(bits(&got) == bits(&want), "{isa}, {sizes:?}");
+        }
     }
 }
