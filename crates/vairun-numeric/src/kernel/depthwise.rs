@@ -46,8 +46,9 @@ impl Packed {
         match (isa, if fills { None } else { columns() }) {
             (_, Some(packed)) => Self::Avx2Columns(packed),
             (Isa::Avx512, None) => {
-                let parameters = (finish, zero);
-                Self::Avx512(avx512::depthwise::Packed::new(element, weights, channels, parameters))
+                let ends = (finish, zero);
+                let packed = avx512::depthwise::Packed::new(element, weights, channels, rows, ends);
+                Self::Avx512(packed)
             }
             _ => Self::Avx2(avx2::depthwise::Packed::new(element, weights, channels, zero)),
         }

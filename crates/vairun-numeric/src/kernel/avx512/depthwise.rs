@@ -10,6 +10,7 @@
 use std::arch::x86_64::*;
 
 use super::codes::{divided, rounded_product, rounded_small};
+use super::columns::{self, Columns};
 use super::finish::finish;
 use crate::kernel::finish::{Finish, LANES, Output};
 use crate::kernel::kind::{CHECKED, DIVISION, by_merging_kind};
@@ -24,6 +25,8 @@ pub(in crate::kernel) struct Packed {
     element: Element,
     /// `[blocks, groups of taps, 4 registers]`, 64 bytes each.
     weights: Vec<i8>,
+    /// Those of 3×3 taps in another order too, where x is of bytes.
+    columns: Option<Columns>,
     add: Vec<i32>,
     factor: Vec<f32>,
     scale: Vec<f32>,
@@ -38,7 +41,7 @@ pub(in crate::kernel) fn fills(element: Element, channels: usize) -> bool {
 }
 
 /// The channel of its block that element `i` of the four registers belongs to.
-fn channel(i: usize) -> usize {
+pub(super) fn channel(i: usize) -> usize {
     let (register, lane) = (i / LANES, i % LANES);
     16 * (lane / 4) + 4 * register + lane % 4
 }
@@ -57,6 +60,7 @@ impl Packed {
         element: Element,
         weights: &[i16],
         channels: usize,
+        rows: &Rows,
         (finish, zero): (&Finish, i32),
     ) -> Self {
         let taps = weights.len() / channels.max(1);
@@ -87,6 +91,10 @@ impl Packed {
         Self {
             element,
             weights: packed,
+            columns: match (element, rows.stride) {
+                (Element::Byte, 1) => Columns::new(weights, channels),
+                _ => None,
+            },
             add: (0..blocks * BLOCK).map(|i| part.add[place(i)]).collect(),
             factor: part.merged.map(&ordered).unwrap_or_default(),
             scale: ordered(part.scale),
@@ -120,6 +128,15 @@ impl Packed {
         }
     }
 
+    /// Where pixel `at` of x lies, from channel `first` on.
+    #[inline]
+    fn row(&self, x: *const u8, at: u32, first: usize, channels: usize) -> *const u8 {
+        match at {
+            Rows::PADDING => self.padding.as_ptr(),
+            at => x.wrapping_add((at as usize * channels + first) * self.element.bytes()),
+        }
+    }
+
     /// # Safety
     /// As [`Packed::run`].
     #[inline]
@@ -131,7 +148,6 @@ impl Packed {
         block: usize,
         channels: usize,
     ) -> [__m512i; 4] {
-        let bytes = self.element.bytes();
         let first = block * BLOCK;
         let lanes = BLOCK.min(channels - first);
         let mut sums = [_mm512_setzero_si512(); 4];
@@ -139,9 +155,8 @@ impl Packed {
         let mut w = self.weights[block * groups * 4 * BLOCK..][..groups * 4 * BLOCK].as_ptr();
         // SAFETY: as the caller promises; the weights hold four registers for each group.
         unsafe {
-            let row = |tap: usize| match rows.get(tap) {
-                Some(&at) if at != Rows::PADDING => x.add((at as usize * channels + first) * bytes),
-                _ => self.padding.as_ptr(),
+            let row = |tap: usize| {
+                self.row(x, rows.get(tap).copied().unwrap_or(Rows::PADDING), first, channels)
             };
             for group in 0..groups {
                 let parts = if WORDS {
@@ -183,53 +198,130 @@ impl Packed {
         taps: usize,
         target: Target,
     ) {
-        let (low, high) = narrow.range();
-        let (low, high) = (_mm512_set1_epi8(low as i8), _mm512_set1_epi8(high as i8));
-        let zero = _mm512_set1_epi16(narrow.zero() as i16);
-        let tie = _mm512_set1_ps(0.5 - Division::MARGIN);
+        let end = End::new(narrow, fixed);
         for block in 0..target.channels.div_ceil(BLOCK) {
             let first = block * BLOCK;
-            let mask = u64::MAX >> (64 - BLOCK.min(target.channels - first));
-            // SAFETY: the parameters are padded to whole blocks; the rest as the caller promises.
+            let start = target.start.wrapping_add(first);
+            let channels = BLOCK.min(target.channels - first);
+            let to = Target { start, channels, ..target };
+            // SAFETY: as the caller promises.
             unsafe {
-                for (pixel, rows) in rows.chunks_exact(taps).enumerate() {
-                    let mut sums = self.sums::<false>(x, rows, block, target.channels);
-                    let mut code = [_mm512_setzero_si512(); 4];
-                    let mut farthest = _mm512_setzero_ps();
-                    for j in 0..4 {
-                        let at = first + j * LANES;
-                        let add = _mm512_loadu_si512(self.add.as_ptr().add(at).cast());
-                        sums[j] = _mm512_add_epi32(sums[j], add);
-                        let factor = _mm512_loadu_ps(self.factor.as_ptr().add(at));
-                        let distance;
-                        (code[j], distance) = rounded_product::<KIND>(sums[j], factor, fixed);
-                        if KIND & DIVISION == CHECKED {
-                            // 0b11: the larger of the magnitudes; 0b10 in the upper bits: without its sign.
-                            farthest = _mm512_range_ps::<0b1011>(farthest, distance);
-                        }
+                match &self.columns {
+                    Some(columns) => {
+                        self.shared::<KIND>(columns, &end, x, rows, (block, target.channels), to);
                     }
-                    if KIND & DIVISION == CHECKED
-                        && _mm512_cmp_ps_mask::<_CMP_GE_OQ>(farthest, tie) != 0
-                    {
-                        for j in 0..4 {
-                            let at = first + j * LANES;
-                            let factor = _mm512_loadu_ps(self.factor.as_ptr().add(at));
-                            let scale = _mm512_loadu_ps(self.scale.as_ptr().add(at));
-                            let number = _mm512_cvtepi32_ps(sums[j]);
-                            let quotient = _mm512_mul_ps(number, factor);
-                            let quotient = divided(narrow, number, scale, quotient);
-                            code[j] = rounded_small::<KIND>(quotient);
-                        }
-                    }
-                    let lower = _mm512_adds_epi16(_mm512_packs_epi32(code[0], code[1]), zero);
-                    let upper = _mm512_adds_epi16(_mm512_packs_epi32(code[2], code[3]), zero);
-                    let bytes = _mm512_packus_epi16(lower, upper);
-                    let bytes = _mm512_min_epu8(_mm512_max_epu8(bytes, low), high);
-                    let at = target.start.add(pixel * target.stride + first);
-                    _mm512_mask_storeu_epi8(at.cast(), mask, bytes);
+                    None => self.singly::<KIND>(&end, x, rows, taps, (block, target.channels), to),
                 }
             }
         }
+    }
+
+    /// A block of pixels, one after the other.
+    ///
+    /// # Safety
+    /// As [`Packed::run`].
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    unsafe fn singly<const KIND: u8>(
+        &self,
+        end: &End,
+        x: *const u8,
+        rows: &[u32],
+        taps: usize,
+        (block, channels): (usize, usize),
+        target: Target,
+    ) {
+        let mask = u64::MAX >> (64 - target.channels);
+        for (pixel, rows) in rows.chunks_exact(taps).enumerate() {
+            // SAFETY: as the caller promises.
+            unsafe {
+                let sums = self.sums::<false>(x, rows, block, channels);
+                let codes = self.codes::<KIND>(end, sums, block * BLOCK);
+                let to = target.start.add(pixel * target.stride);
+                _mm512_mask_storeu_epi8(to.cast(), mask, codes);
+            }
+        }
+    }
+
+    /// A block of pixels whose neighbours share columns, where they do.
+    ///
+    /// # Safety
+    /// As [`Packed::run`].
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    unsafe fn shared<const KIND: u8>(
+        &self,
+        columns: &Columns,
+        end: &End,
+        x: *const u8,
+        rows: &[u32],
+        (block, channels): (usize, usize),
+        target: Target,
+    ) {
+        let (first, mask) = (block * BLOCK, u64::MAX >> (64 - target.channels));
+        let row = |at: u32| self.row(x, at, first, channels);
+        let (mut rows, mut target) = (rows, target);
+        while !rows.is_empty() {
+            let some = &rows[..rows.len().min(columns::PIXELS * columns::TAPS)];
+            let pixels = if Columns::serve(some) { columns::PIXELS } else { 1 };
+            // SAFETY: as the caller promises.
+            unsafe {
+                if pixels == 1 {
+                    let one = &some[..columns::TAPS];
+                    let place = (block, channels);
+                    self.singly::<KIND>(end, x, one, columns::TAPS, place, target);
+                } else {
+                    let sums = columns.sums(row, some, block, mask);
+                    // Written out: a loop would take the sums from memory.
+                    macro_rules! store {
+                        ($($pixel:literal)*) => {$(
+                            let codes = self.codes::<KIND>(end, sums[$pixel], first);
+                            let to = target.start.add($pixel * target.stride);
+                            _mm512_mask_storeu_epi8(to.cast(), mask, codes);
+                        )*};
+                    }
+                    store!(0 1 2 3);
+                }
+            }
+            rows = &rows[pixels * columns::TAPS..];
+            target.start = target.start.wrapping_add(pixels * target.stride);
+        }
+    }
+
+    /// The codes of the sums of the block that starts with channel `first`.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    fn codes<const KIND: u8>(&self, end: &End, mut sums: [__m512i; 4], first: usize) -> __m512i {
+        let tie = _mm512_set1_ps(0.5 - Division::MARGIN);
+        let [factor, scale] = [&self.factor, &self.scale].map(|of| of[first..][..BLOCK].as_ptr());
+        let add = self.add[first..][..BLOCK].as_ptr();
+        let mut code = [_mm512_setzero_si512(); 4];
+        let mut farthest = _mm512_setzero_ps();
+        // SAFETY: the parameters of a block.
+        unsafe {
+            for j in 0..4 {
+                sums[j] = _mm512_add_epi32(sums[j], _mm512_loadu_si512(add.add(j * LANES).cast()));
+                let factor = _mm512_loadu_ps(factor.add(j * LANES));
+                let distance;
+                (code[j], distance) = rounded_product::<KIND>(sums[j], factor, end.fixed);
+                if KIND & DIVISION == CHECKED {
+                    // 0b11: the larger of the magnitudes; 0b10 in the upper bits: without its sign.
+                    farthest = _mm512_range_ps::<0b1011>(farthest, distance);
+                }
+            }
+            if KIND & DIVISION == CHECKED && _mm512_cmp_ps_mask::<_CMP_GE_OQ>(farthest, tie) != 0 {
+                for j in 0..4 {
+                    let factor = _mm512_loadu_ps(factor.add(j * LANES));
+                    let scale = _mm512_loadu_ps(scale.add(j * LANES));
+                    let number = _mm512_cvtepi32_ps(sums[j]);
+                    let quotient =
+                        divided(end.narrow, number, scale, _mm512_mul_ps(number, factor));
+                    code[j] = rounded_small::<KIND>(quotient);
+                }
+            }
+        }
+        let lower = _mm512_adds_epi16(_mm512_packs_epi32(code[0], code[1]), end.zero);
+        let upper = _mm512_adds_epi16(_mm512_packs_epi32(code[2], code[3]), end.zero);
+        let bytes = _mm512_max_epu8(_mm512_packus_epi16(lower, upper), end.low);
+        _mm512_min_epu8(bytes, end.high)
     }
 
     /// # Safety
@@ -267,6 +359,27 @@ impl Packed {
     }
 }
 
+/// What makes quotients codes of 8 bits.
+struct End<'a> {
+    narrow: &'a Narrow,
+    /// `Part::fixed`
+    fixed: bool,
+    zero: __m512i,
+    low: __m512i,
+    high: __m512i,
+}
+
+impl<'a> End<'a> {
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn new(narrow: &'a Narrow, fixed: bool) -> Self {
+        let zero = _mm512_set1_epi16(narrow.zero() as i16);
+        let (low, high) = narrow.range();
+        let [low, high] = [low, high].map(|bound| _mm512_set1_epi8(bound as i8));
+        Self { narrow, fixed, zero, low, high }
+    }
+}
+
 /// The registers in the order of the channels: part `l` of register `j` becomes part `j` of register `l`.
 #[inline]
 #[target_feature(enable = "avx512f")]
@@ -284,7 +397,7 @@ fn in_order(sums: [__m512i; 4]) -> [__m512i; 4] {
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn interleaved(rows: [__m512i; 4]) -> [__m512i; 4] {
+pub(super) fn interleaved(rows: [__m512i; 4]) -> [__m512i; 4] {
     let ab = [_mm512_unpacklo_epi8(rows[0], rows[1]), _mm512_unpackhi_epi8(rows[0], rows[1])];
     let cd = [_mm512_unpacklo_epi8(rows[2], rows[3]), _mm512_unpackhi_epi8(rows[2], rows[3])];
     [

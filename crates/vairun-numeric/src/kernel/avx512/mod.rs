@@ -1,6 +1,7 @@
 //! Products, what becomes of their sums, and tables with AVX-512 VNNI and VBMI. All else is as with AVX2.
 
 mod codes;
+mod columns;
 pub(super) mod depthwise;
 pub(super) mod elementwise;
 mod finish;
