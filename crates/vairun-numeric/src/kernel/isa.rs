@@ -11,7 +11,7 @@ pub enum Isa {
     Avx2,
     /// x86 with AVX2 and AVX-VNNI: products of four bytes, all else as with AVX2.
     AvxVnni,
-    /// x86 with AVX-512 F, BW, DQ, VL, VBMI and VNNI, and AVX2 for what is not multiplied: products of four bytes.
+    /// x86 with AVX-512 F, BW, DQ, VL, VBMI and VNNI: products of four bytes, and AVX2 for what has no form of 512 bits.
     Avx512,
 }
 

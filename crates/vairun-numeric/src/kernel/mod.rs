@@ -19,6 +19,8 @@ mod doubles;
 mod elementwise;
 mod finish;
 mod formula;
+#[cfg(target_arch = "x86_64")]
+mod gather;
 mod isa;
 #[cfg(target_arch = "x86_64")]
 mod kind;

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use super::avx2::places::Places;
 use super::finish::Finish;
+use super::gather::places::Places;
 use super::isa::Isa;
 use super::product::Image;
 use super::rows::Rows;

@@ -13,9 +13,9 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::finish::finish;
-use super::sources::{SLACK, inside, widen};
 use crate::kernel::dispatch::alone;
 use crate::kernel::finish::{Finish, LANES};
+use crate::kernel::gather::sources::{SLACK, inside, widen};
 use crate::kernel::product::Image;
 use crate::kernel::rows::Rows;
 use crate::kernel::tile::Target;

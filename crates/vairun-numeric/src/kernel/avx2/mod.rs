@@ -14,10 +14,7 @@ mod half;
 mod merged;
 mod pack;
 pub(super) mod pairs;
-mod panel;
-pub(super) mod places;
 pub(super) mod pool;
-pub(super) mod sources;
 mod tile;
 
 use std::cell::RefCell;
@@ -26,11 +23,11 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use self::pack::Block;
-use self::places::Places;
-use self::sources::{Scratch, Shape};
 use self::tile::{Form, PIXELS, Sources};
 use super::dispatch::{alone, in_parts};
 use super::finish::{Finish, LANES};
+use super::gather::places::Places;
+use super::gather::sources::{Scratch, Shape};
 use super::product::Image;
 use super::rows::Rows;
 use super::tile::Target;
@@ -168,7 +165,8 @@ impl Packed {
                 scratch.fill(&self.shape, (rows, places), x, tiles.clone());
                 let mut sums = [0; TILES * PIXELS * LANES];
                 for placed in &self.blocks[blocks] {
-                    let sources = (scratch.rows(), &mut sums[..]);
+                    let (stored, words) = scratch.rows();
+                    let sources = (Sources { stored, words }, &mut sums[..]);
                     placed.run(finish, places, sources, tiles.clone(), target);
                 }
             }

@@ -1,4 +1,5 @@
-//! Products, what becomes of their sums, and tables with AVX-512 VNNI and VBMI. All else is as with AVX2.
+//! Products, what becomes of their sums, codes of numbers and of two codes, and tables, with AVX-512 VNNI and VBMI. All else
+//! is as with AVX2.
 
 mod codes;
 mod columns;

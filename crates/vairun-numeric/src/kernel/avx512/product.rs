@@ -7,10 +7,10 @@
 use std::cell::RefCell;
 
 use super::tile::{pixels_of, run};
-use crate::kernel::avx2::places::{Places, Tiles};
-use crate::kernel::avx2::sources::{Scratch, Shape};
 use crate::kernel::dispatch::in_parts;
 use crate::kernel::finish::{Finish, LANES};
+use crate::kernel::gather::places::{Places, Tiles};
+use crate::kernel::gather::sources::{Scratch, Shape};
 use crate::kernel::product::{Image, Placed, placed};
 use crate::kernel::rows::Rows;
 use crate::kernel::tile::{Target, Tile};

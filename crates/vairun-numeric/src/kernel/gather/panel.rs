@@ -29,7 +29,12 @@ const BROKEN: u32 = u32::MAX;
 
 impl Panel {
     /// `channels` codes of x for each tap.
-    pub(super) fn new(element: Element, channels: usize, rows: &Rows, zero: i32) -> Self {
+    pub(in crate::kernel) fn new(
+        element: Element,
+        channels: usize,
+        rows: &Rows,
+        zero: i32,
+    ) -> Self {
         let start = |run: &[u32]| {
             let follows = |pair: &[u32]| pair[0] != Rows::PADDING && pair[1] == pair[0] + 1;
             let whole = run[0] != Rows::PADDING && run.windows(2).all(follows);
@@ -46,12 +51,12 @@ impl Panel {
     }
 
     /// Bytes from one row to the next.
-    pub(super) fn length(&self) -> usize {
+    pub(in crate::kernel) fn length(&self) -> usize {
         self.length
     }
 
     /// Writes the rows of some pixels; `x` starts with pixel `start`, `table` are their places in it.
-    pub(super) fn fill(
+    pub(in crate::kernel) fn fill(
         &self,
         x: &[u8],
         start: usize,
@@ -78,7 +83,7 @@ impl Panel {
 
 /// Writes the pixels of some taps side by side. Of `x`, the bytes, the first pixel and the bytes of each; `zeros` are as many
 /// pixels of zero points as there are taps.
-pub(super) fn piece(
+pub(in crate::kernel) fn piece(
     (x, start, pixel): (&[u8], usize, usize),
     taps: &[u32],
     zeros: &[u8],

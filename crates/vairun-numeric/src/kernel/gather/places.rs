@@ -10,7 +10,7 @@ use crate::kernel::rows::Rows;
 /// Pixels in tiles of nearly one size.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::kernel) struct Tiles {
-    pub(super) count: usize,
+    pub(in crate::kernel) count: usize,
     /// Pixels of a tile; the first `larger` ones have one more.
     size: usize,
     larger: usize,
@@ -30,7 +30,7 @@ impl Tiles {
     }
 
     /// The pixels of some tiles.
-    pub(super) fn pixels(self, tiles: Range<usize>) -> Range<usize> {
+    pub(in crate::kernel) fn pixels(self, tiles: Range<usize>) -> Range<usize> {
         self.start(tiles.start)..self.start(tiles.end)
     }
 
@@ -49,25 +49,25 @@ impl Tiles {
 /// The pixels of x that a product reads.
 #[derive(Clone, Debug)]
 pub(in crate::kernel) struct Places {
-    pub(super) tiles: Tiles,
+    pub(in crate::kernel) tiles: Tiles,
     /// Taps that are read as one line where their pixels of x lie side by side, and how many lines a pixel has.
-    pub(super) run: usize,
+    pub(in crate::kernel) run: usize,
     pub(in crate::kernel) lines: usize,
     /// The first pixel of x of each line, `[tile, line, pixel of the tile]`; [`Places::NONE`] for a line in the padding,
     /// [`Places::BROKEN`] for one whose pixels do not lie side by side.
-    pub(super) table: Vec<u32>,
+    pub(in crate::kernel) table: Vec<u32>,
     /// Where the table has a broken line, and the taps of these lines, one line after the other.
     broken: Vec<u32>,
     taps: Vec<u32>,
 }
 
 impl Places {
-    pub(super) const NONE: u32 = Rows::PADDING;
+    pub(in crate::kernel) const NONE: u32 = Rows::PADDING;
     /// No pixel: [`Rows`] have fewer.
-    pub(super) const BROKEN: u32 = Rows::PADDING - 1;
+    pub(in crate::kernel) const BROKEN: u32 = Rows::PADDING - 1;
 
     /// Lines of `run` taps, for tiles of up to `most` pixels.
-    pub(super) fn new(rows: &Rows, run: usize, most: usize) -> Self {
+    pub(in crate::kernel) fn new(rows: &Rows, run: usize, most: usize) -> Self {
         let (tiles, lines) = (Tiles::of(rows.pixels(), most), rows.taps / run);
         let mut table = Vec::with_capacity(rows.reads() / run);
         let (mut broken, mut taps) = (vec![], vec![]);
@@ -88,20 +88,20 @@ impl Places {
     }
 
     /// Where all taps of a pixel are one line, which is copied.
-    pub(super) fn of_panel(rows: &Rows, most: usize) -> Self {
+    pub(in crate::kernel) fn of_panel(rows: &Rows, most: usize) -> Self {
         let tiles = Tiles::of(rows.pixels(), most);
         let (table, broken, taps) = Default::default();
         Self { tiles, run: rows.taps, lines: 1, table, broken, taps }
     }
 
     /// The lines of some tiles.
-    pub(super) fn of(&self, tiles: Range<usize>) -> &[u32] {
+    pub(in crate::kernel) fn of(&self, tiles: Range<usize>) -> &[u32] {
         let Range { start, end } = self.tiles.pixels(tiles);
         &self.table[start * self.lines..end * self.lines]
     }
 
     /// The broken lines of some tiles: which of their lines, and the taps.
-    pub(super) fn broken(
+    pub(in crate::kernel) fn broken(
         &self,
         tiles: Range<usize>,
     ) -> impl ExactSizeIterator<Item = (usize, &[u32])> {
@@ -117,7 +117,7 @@ impl Places {
 
     /// The pixels of x from the first to the last that some tiles read.
     #[target_feature(enable = "avx2")]
-    pub(super) fn inside(&self, tiles: Range<usize>) -> Range<usize> {
+    pub(in crate::kernel) fn inside(&self, tiles: Range<usize>) -> Range<usize> {
         let lines = self.of(tiles.clone());
         let first = lines.iter().fold(u32::MAX, |first, &at| at.min(first));
         // The two numbers that stand for no pixel become 0 and 1.

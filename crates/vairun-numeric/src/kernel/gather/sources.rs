@@ -7,13 +7,12 @@ use std::ops::Range;
 
 use super::panel::{Panel, piece};
 use super::places::Places;
-use super::tile::Sources;
 use crate::kernel::product::Image;
 use crate::kernel::rows::Rows;
 use crate::kernel::weights::{Element, Weights};
 
 /// Codes behind a row that a step may read.
-pub(super) const SLACK: usize = 16;
+pub(in crate::kernel) const SLACK: usize = 16;
 
 /// Channels below which all taps may be read as one row.
 const FEW: usize = 16;
@@ -83,7 +82,7 @@ impl Shape {
     }
 
     /// With bytes as words too.
-    pub(super) fn widened(self) -> Self {
+    pub(in crate::kernel) fn widened(self) -> Self {
         let zero_words = self.zeros.iter().map(|&zero| zero.into()).collect();
         Self { widen: true, zero_words, ..self }
     }
@@ -161,9 +160,9 @@ impl Scratch {
         self.dense = dense;
     }
 
-    /// The rows of the tiles.
-    pub(super) fn rows(&self) -> Sources {
-        Sources { stored: self.stored_rows.as_ptr(), words: self.word_rows.as_ptr() }
+    /// The rows of the tiles: of codes as they are stored, and as words where a block wants them.
+    pub(in crate::kernel) fn rows(&self) -> (*const *const u8, *const *const i16) {
+        (self.stored_rows.as_ptr(), self.word_rows.as_ptr())
     }
 
     /// The first `count` rows of codes as they are stored.
@@ -245,18 +244,23 @@ impl Scratch {
 
 /// Places in x, whose pixel `start` comes first, one every `stride` elements.
 #[derive(Clone, Copy)]
-pub(super) struct Lines<'a> {
+pub(in crate::kernel) struct Lines<'a> {
     /// As [`Places::table`].
-    pub(super) table: &'a [u32],
-    pub(super) start: usize,
-    pub(super) stride: usize,
+    pub(in crate::kernel) table: &'a [u32],
+    pub(in crate::kernel) start: usize,
+    pub(in crate::kernel) stride: usize,
 }
 
 impl Lines<'_> {
     /// Where they lie: at `zeros` where they are outside of x.
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub(super) fn point<T>(self, first: *const T, zeros: *const T, rows: &mut Vec<*const T>) {
+    pub(in crate::kernel) fn point<T>(
+        self,
+        first: *const T,
+        zeros: *const T,
+        rows: &mut Vec<*const T>,
+    ) {
         if rows.len() < self.table.len() {
             rows.resize(self.table.len(), zeros);
         }
@@ -283,7 +287,7 @@ impl Lines<'_> {
 
 /// The pixels of x from the first to the last of a table of rows.
 #[target_feature(enable = "avx2")]
-pub(super) fn inside(table: &[u32]) -> Range<usize> {
+pub(in crate::kernel) fn inside(table: &[u32]) -> Range<usize> {
     // The largest number stands for no pixel: one more is 0.
     let last = table.iter().fold(0, |last, at| at.wrapping_add(1).max(last));
     let first = table.iter().fold(u32::MAX, |first, &at| at.min(first));
@@ -301,7 +305,7 @@ fn copied<'a>(band: &[u8], stride: usize, pixel: usize, dense: &'a mut Vec<u8>) 
 }
 
 /// Room for so many elements at least; what they are does not matter.
-pub(super) fn grow<T: Copy + Default>(buffer: &mut Vec<T>, length: usize) {
+pub(in crate::kernel) fn grow<T: Copy + Default>(buffer: &mut Vec<T>, length: usize) {
     if buffer.len() < length {
         buffer.resize(length, T::default());
     }
@@ -309,7 +313,7 @@ pub(super) fn grow<T: Copy + Default>(buffer: &mut Vec<T>, length: usize) {
 
 /// Bytes as words, with [`SLACK`] behind them.
 #[target_feature(enable = "avx2")]
-pub(super) fn widen(bytes: &[u8], words: &mut Vec<i16>) {
+pub(in crate::kernel) fn widen(bytes: &[u8], words: &mut Vec<i16>) {
     grow(words, bytes.len() + SLACK);
     let (whole, rest) = bytes.as_chunks::<16>();
     for (to, from) in words.chunks_exact_mut(16).zip(whole) {
