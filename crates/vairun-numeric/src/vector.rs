@@ -36,13 +36,13 @@ pub(crate) fn widest<L: Loop>(body: L) -> L::Output {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
-fn avx512<L: Loop>(body: L) -> L::Output {
+pub(crate) fn avx512<L: Loop>(body: L) -> L::Output {
     body.run()
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn avx2<L: Loop>(body: L) -> L::Output {
+pub(crate) fn avx2<L: Loop>(body: L) -> L::Output {
     body.run()
 }
 

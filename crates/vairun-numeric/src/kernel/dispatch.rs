@@ -7,6 +7,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::isa::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::vector;
 use crate::vector::Loop;
 
 /// Whether so many elements are for one thread: there is no other, or telling it would take longer.
@@ -49,22 +51,10 @@ pub(super) fn on<L: Loop>(isa: Isa, body: L) -> L::Output {
     match isa {
         // SAFETY: whoever chooses an instruction set has asked the CPU (`Isa::is_available`).
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 | Isa::AvxVnni => unsafe { avx2(body) },
+        Isa::Avx2 | Isa::AvxVnni => unsafe { vector::avx2(body) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { avx512(body) },
+        Isa::Avx512 => unsafe { vector::avx512(body) },
         _ => body.run(),
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn avx2<L: Loop>(body: L) -> L::Output {
-    body.run()
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn avx512<L: Loop>(body: L) -> L::Output {
-    body.run()
 }
