@@ -246,6 +246,12 @@ impl<'a> Roles<'a> {
         }
     }
 
+    /// Whether all inputs but the first are known before a run.
+    pub(super) fn knows_others(&self, node: &Node) -> bool {
+        let known = |&id: &ValueId| self.plan.constants.known(id).is_some();
+        node.inputs.iter().skip(1).flatten().all(known)
+    }
+
     fn max_pool(&mut self, i: usize, x: ValueId) {
         let (node, _) = self.node(i);
         if let (Some(_), Some(&Some(y))) = (self.slot_of(x), node.outputs.first()) {
@@ -256,10 +262,10 @@ impl<'a> Roles<'a> {
     /// Linear interpolation of codes as integers; of numbers that are quantized again, see [`Source::Resize`].
     fn interpolated(&mut self, i: usize, x: ValueId, operator: &dyn Operator) {
         let (node, _) = self.node(i);
-        let known = |&id: &ValueId| self.plan.constants.known(id).is_some();
-        let known = node.inputs[1..].iter().flatten().all(known);
         match (self.role(x), node.outputs.first()) {
-            (Role::Codes, Some(&Some(y))) if known && resize::is_of(self.slots[&x].storage) => {
+            (Role::Codes, Some(&Some(y)))
+                if self.knows_others(node) && resize::is_of(self.slots[&x].storage) =>
+            {
                 self.carry(x, y, Source::Interpolate { from: x, node: i }, vec![i]);
             }
             _ => self.on_codes(i, operator),

@@ -163,9 +163,8 @@ impl Roles<'_> {
                 Some(Source::Mean { x, node: i, averaging: Averaging::Exact, quantizer })
             }
             "Resize" => {
-                let (x, others) = node.inputs.split_first()?;
-                let known = |&id: &ValueId| self.plan.constants.known(id).is_some();
-                let x = self.view((*x)?).filter(|_| others.iter().flatten().all(known))?;
+                let x = (*node.inputs.first()?).filter(|_| self.knows_others(node))?;
+                let x = self.view(x)?;
                 Some(Source::Resize { x, node: i, quantizer })
             }
             _ => None,
