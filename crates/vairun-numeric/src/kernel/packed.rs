@@ -35,14 +35,16 @@ impl Packed {
         zero: i32,
         isa: Isa,
     ) -> (Option<Self>, Vec<Weights>, Rows) {
+        if isa == Isa::Scalar {
+            return (None, groups, rows);
+        }
         let left = groups.iter().map(Weights::emptied).collect();
         let order = match isa {
-            Isa::Scalar => return (None, groups, rows),
             Isa::Avx2 | Isa::AvxVnni => {
                 let dot = isa == Isa::AvxVnni;
                 Order::Avx2(Arc::new(avx2::Packed::new(&groups, channels, &rows, zero, dot)))
             }
-            Isa::Avx512 => {
+            _ => {
                 Order::Avx512(Arc::new(avx512::product::Packed::new(groups, channels, &rows, zero)))
             }
         };

@@ -27,7 +27,7 @@ use self::tile::{Form, PIXELS, Sources};
 use super::dispatch::{alone, in_parts};
 use super::finish::{Finish, LANES};
 use super::gather::places::Places;
-use super::gather::sources::{Scratch, Shape};
+use super::gather::sources::{Cost, Scratch, Shape};
 use super::product::Image;
 use super::rows::Rows;
 use super::tile::Target;
@@ -62,19 +62,6 @@ struct Placed {
     channels: usize,
 }
 
-/// Whether one row of all taps, copied, takes fewer instructions than lines of `run` taps, each of which ends with a step
-/// that may not be full. The numbers are instructions of the tile and of the copy, for a pixel.
-fn copies_pay(weights: &Weights, run: usize) -> bool {
-    const STEP: usize = 8;
-    const LINE: usize = 3;
-    let terms = 4 / weights.element.bytes();
-    let steps = |terms_of: usize| terms_of.div_ceil(terms);
-    let (lines, length) = (weights.taps / run, run * weights.channels);
-    let saved = lines * steps(length) - steps(lines * length);
-    let copy = lines * (6 + length * weights.element.bytes() / 8);
-    (STEP * saved + LINE * (lines - 1)) * weights.out_channels.div_ceil(LANES) > copy
-}
-
 impl Packed {
     /// `groups` have `channels` channels of x each. With `dot`, bytes are multiplied by AVX-VNNI.
     pub(super) fn new(
@@ -84,7 +71,9 @@ impl Packed {
         zero: i32,
         dot: bool,
     ) -> Self {
-        let shape = Shape::new(groups, channels, rows, zero, |run| copies_pay(&groups[0], run));
+        let blocks = groups[0].out_channels.div_ceil(LANES);
+        let cost = Cost { step: 8 * blocks, line: 3 * blocks };
+        let shape = Shape::new(groups, channels, rows, zero, cost);
         let (lines, terms) = (rows.taps / shape.run, shape.run * channels);
         let element = groups[0].element;
         let mut places = vec![];

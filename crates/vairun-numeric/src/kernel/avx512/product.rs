@@ -10,7 +10,7 @@ use super::tile::{pixels_of, run};
 use crate::kernel::dispatch::in_parts;
 use crate::kernel::finish::{Finish, LANES};
 use crate::kernel::gather::places::{Places, Tiles};
-use crate::kernel::gather::sources::{Scratch, Shape};
+use crate::kernel::gather::sources::{Cost, Scratch, Shape};
 use crate::kernel::product::{Image, Placed, placed};
 use crate::kernel::rows::Rows;
 use crate::kernel::tile::{Target, Tile};
@@ -30,19 +30,6 @@ pub(in crate::kernel) struct Packed {
     blocks: Vec<Placed>,
 }
 
-/// Whether one row of all taps, copied, takes fewer instructions than lines of `run` taps, each of which ends with a step
-/// that may not be full. The numbers are instructions of the tile and of the copy, for a pixel.
-fn copies_pay(weights: &Weights, run: usize) -> bool {
-    const LINE: usize = 2;
-    let steps = |terms: usize| terms.div_ceil(weights.element.terms());
-    let (lines, length) = (weights.taps / run, run * weights.channels);
-    let saved = lines * steps(length) - steps(lines * length);
-    let copy = lines * (6 + length * weights.element.bytes() / 8);
-    let vectors = weights.out_channels.div_ceil(LANES);
-    let broadcasts = weights.out_channels.div_ceil(BLOCK);
-    saved * (vectors + broadcasts) + LINE * (lines - 1) * broadcasts > copy
-}
-
 impl Packed {
     /// `groups` have `channels` channels of x each.
     pub(in crate::kernel) fn new(
@@ -51,8 +38,10 @@ impl Packed {
         rows: &Rows,
         zero: i32,
     ) -> Self {
-        let pays = |run| copies_pay(&groups[0], run);
-        let shape = Shape::new(&groups, channels, rows, zero, pays);
+        let out = groups[0].out_channels;
+        let (vectors, blocks) = (out.div_ceil(LANES), out.div_ceil(BLOCK));
+        let cost = Cost { step: vectors + blocks, line: 2 * blocks };
+        let shape = Shape::new(&groups, channels, rows, zero, cost);
         let lines = rows.taps() / shape.run;
         let blocks = placed(&groups);
         let groups = groups.into_iter().map(|weights| weights.in_lines(lines)).collect();

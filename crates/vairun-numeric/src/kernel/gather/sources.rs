@@ -34,6 +34,27 @@ pub(in crate::kernel) struct Shape {
     zero_words: Vec<i16>,
 }
 
+/// What the products of a pixel take, in instructions.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::kernel) struct Cost {
+    /// A step of all output channels.
+    pub(in crate::kernel) step: usize,
+    /// The begin of a line.
+    pub(in crate::kernel) line: usize,
+}
+
+impl Cost {
+    /// Whether one row of all taps, copied, takes fewer instructions than lines of `run` taps, each of which ends with a
+    /// step that may not be full.
+    fn copies_pay(self, weights: &Weights, run: usize) -> bool {
+        let steps = |terms: usize| terms.div_ceil(weights.element.terms());
+        let (lines, length) = (weights.taps / run, run * weights.channels);
+        let saved = lines * steps(length) - steps(lines * length);
+        let copy = lines * (6 + length * weights.element.bytes() / 8);
+        self.step * saved + self.line * (lines - 1) > copy
+    }
+}
+
 /// Rows of one task; kept for the next one, so that the memory is.
 #[derive(Default)]
 pub(in crate::kernel) struct Scratch {
@@ -61,19 +82,19 @@ struct Band<'a> {
 }
 
 impl Shape {
-    /// `groups` have `channels` channels of x each; `zero` is the stored code of 0. `copies_pay` tells whether lines of so
-    /// many taps had better be copied side by side.
+    /// `groups` have `channels` channels of x each; `zero` is the stored code of 0.
     pub(in crate::kernel) fn new(
         groups: &[Weights],
         channels: usize,
         rows: &Rows,
         zero: i32,
-        copies_pay: impl Fn(usize) -> bool,
+        cost: Cost,
     ) -> Self {
         let element = groups[0].element;
         // Only all channels of a pixel are followed by those of the next one.
         let run = if groups.len() > 1 { 1 } else { rows.run };
-        let copies = groups.len() == 1 && (1..FEW).contains(&channels) && copies_pay(run);
+        let copies =
+            groups.len() == 1 && (1..FEW).contains(&channels) && cost.copies_pay(&groups[0], run);
         let panel = copies.then(|| Panel::new(element, channels, rows, zero));
         let run = if copies { rows.taps } else { run };
         let channels = groups.len() * channels;
